@@ -1,0 +1,1 @@
+"""Sound as values: arrays of float32 (channels, frames), files, transforms, pictures, levels."""

@@ -1,0 +1,1 @@
+"""Background machinery, and the jobs of the program."""

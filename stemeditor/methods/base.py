@@ -1,0 +1,169 @@
+"""What a separation method is, and what it says about itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+from stemeditor.audio.buffer import Audio, Samples
+from stemeditor.progress import Progress
+
+ParamValue: TypeAlias = float | int | bool | str
+Params: TypeAlias = Mapping[str, ParamValue]
+Stems: TypeAlias = dict[str, Samples]
+"""Stem name -> float32 (channels, frames)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """One thing a person can set on a method. Form, command line and checks derive from it.
+
+    Parameters
+    ----------
+    name
+        Key in `Params`.
+    label
+        Name in the window.
+    default
+        Its type (bool, int, float, str) is the parameter's type.
+    help
+        What the ear will notice when it is raised or lowered, one sentence.
+    minimum, maximum
+        Inclusive bounds of a number.
+    unit
+        Unit of a number, such as "Hz" or "s"; empty if it has none.
+    choices
+        Allowed values of a text and their labels.
+    """
+
+    name: str
+    label: str
+    default: ParamValue
+    help: str
+    minimum: float | None = None
+    maximum: float | None = None
+    unit: str = ""
+    choices: tuple[tuple[str, str], ...] = ()
+
+    def checked(self, value: ParamValue) -> ParamValue:
+        """Return `value` as this parameter's type.
+
+        Raises
+        ------
+        ValueError
+            If it has another type or lies out of bounds; the text names the parameter and what is allowed.
+        """
+        if isinstance(self.default, bool) != isinstance(value, bool):
+            raise ValueError(
+                f"{self.label} is {'yes or no' if isinstance(self.default, bool) else 'no yes-or-no'}"
+            )
+        if isinstance(self.default, str):
+            if not isinstance(value, str) or (self.choices and value not in dict(self.choices)):
+                raise ValueError(f"{self.label} is one of {', '.join(dict(self.choices))}, not {value!r}")
+            return value
+        if isinstance(value, str):
+            raise ValueError(f"{self.label} is a number, not {value!r}")
+        if isinstance(self.default, bool):
+            return bool(value)
+        number = int(value) if isinstance(self.default, int) else float(value)
+        low = -float("inf") if self.minimum is None else self.minimum
+        high = float("inf") if self.maximum is None else self.maximum
+        if not low <= number <= high:
+            raise ValueError(
+                f"{self.label} lies between {low:g} and {high:g} {self.unit}".rstrip() + f", not {number:g}"
+            )
+        return number
+
+
+@dataclass(frozen=True, slots=True)
+class MethodInfo:
+    """What a method says about itself.
+
+    Parameters
+    ----------
+    key
+        Short name for files and the command line.
+    name
+        Name in the window.
+    family
+        "factorisation", "low rank", "independence", "repetition", "median filtering", "network", ...
+    sentence
+        What it does and for whom, in the user's words.
+    source
+        The paper: authors, title, venue, year; several joined by "; ".
+    stems
+        Names of what it returns, in the order of the lanes.
+    needs
+        "nothing", "a download" or "training".
+    rate
+        The only rate it works at, Hz; None if any.
+    channels
+        The only number of channels it works with; None if any.
+    segment_s
+        Length of a piece in seconds, context included; None if it wants the whole song at once.
+    overlap_s
+        How much neighbouring pieces share, seconds; less than half a segment.
+    rest
+        The stem that takes what the others leave, so that all add up to the song; None if the runner shall keep
+        the difference as a residual of its own.
+    speed
+        Rough real-time factor on two cores (seconds of song a second), for the estimate before the first run.
+    params
+        What a person can set.
+    """
+
+    key: str
+    name: str
+    family: str
+    sentence: str
+    source: str
+    stems: tuple[str, ...]
+    needs: str = "nothing"
+    rate: int | None = None
+    channels: int | None = None
+    segment_s: float | None = None
+    overlap_s: float = 0.0
+    rest: str | None = None
+    speed: float = 1.0
+    params: tuple[Param, ...] = field(default=())
+
+    def settle(self, given: Params) -> dict[str, ParamValue]:
+        """Return all parameters: the given ones, checked, and the defaults of the others.
+
+        Raises
+        ------
+        ValueError
+            For a name the method does not have, or a value it does not take.
+        """
+        rows = {row.name: row for row in self.params}
+        for name in given:
+            if name not in rows:
+                raise ValueError(f"{self.name} has no parameter {name!r}")
+        return {name: row.checked(given.get(name, row.default)) for name, row in rows.items()}
+
+
+class Method(Protocol):
+    """A way to take sound apart. Holds no state between calls; the same input gives the same output."""
+
+    @property
+    def info(self) -> MethodInfo:
+        """What it says about itself; constant."""
+
+    def separate(self, mix: Audio, params: Params, progress: Progress) -> Stems:
+        """Take one piece apart.
+
+        Parameters
+        ----------
+        mix
+            (channels, frames) at the rate and channels that `info` asks for; any length of one frame or more.
+        params
+            Complete and checked (`MethodInfo.settle`).
+        progress
+            Asked by `check` at least every 50 ms of work.
+
+        Returns
+        -------
+        Stems
+            Every name of `info.stems` except `info.rest` (which the runner makes), each of the shape of `mix`.
+        """

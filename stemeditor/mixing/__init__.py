@@ -1,0 +1,1 @@
+"""What is heard, sample by sample. No thread and no device in here."""

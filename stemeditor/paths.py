@@ -1,0 +1,32 @@
+"""Where things lie: what is shipped, what the user set, what may be thrown away."""
+
+from pathlib import Path
+
+import platformdirs
+
+_HERE = Path(__file__).resolve().parent
+
+
+def resource(*parts: str) -> Path:
+    """Return the path of a shipped file below ``resources/``.
+
+    An installed package carries its resources inside itself, a checkout beside itself.
+    """
+    inside = _HERE / "resources"
+    root = inside if inside.is_dir() else _HERE.parent / "resources"
+    return root.joinpath(*parts)
+
+
+def config_folder() -> Path:
+    """Return the folder of the settings file (it may not exist yet)."""
+    return Path(platformdirs.user_config_dir("stemeditor", appauthor=False))
+
+
+def cache_folder() -> Path:
+    """Return the folder for what can be made again: session sound, weights (it may not exist yet)."""
+    return Path(platformdirs.user_cache_dir("stemeditor", appauthor=False))
+
+
+def log_folder() -> Path:
+    """Return the folder of the log file (it may not exist yet)."""
+    return Path(platformdirs.user_log_dir("stemeditor", appauthor=False))

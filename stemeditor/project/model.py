@@ -1,0 +1,141 @@
+"""The values that the document is made of. All frozen; an edit makes new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stemeditor.audio.buffer import Audio
+from stemeditor.audio.peaks import Peaks
+from stemeditor.mixing.mix import Mix, Strip
+
+SONG_ROLE = "song"
+RESIDUAL_ROLE = "residual"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sound:
+    """Sound and its peak pyramid. `peaks.filled` frames of it are final; it may still grow."""
+
+    audio: Audio
+    peaks: Peaks
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Song:
+    """What was opened.
+
+    Parameters
+    ----------
+    id
+        Unique in the session; answers that carry another id are stale.
+    title
+        What the window calls it: the title tag, or the file's name without ending.
+    path
+        Where it came from.
+    sound
+        At the song's own rate; mono or stereo.
+    tags
+        Text tags such as "title" and "artist", to be kept on export.
+    cover
+        The picture as it stood in the file, or None.
+    notice
+        What the user should know about how it was read (folded down, cut short), or "".
+    """
+
+    id: str
+    title: str
+    path: Path
+    sound: Sound
+    tags: Mapping[str, str] = field(default_factory=dict)
+    cover: bytes | None = None
+    notice: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lane:
+    """One row of the window.
+
+    Parameters
+    ----------
+    id
+        Unique in the project, and the same for the same stem from preview to final.
+    role
+        "song", the stem's name as the method gave it ("vocals", "drums", ...), or "residual"; chooses the colour.
+    name
+        What the user calls it.
+    sound
+        What it plays.
+    gain
+        Linear, 0 or more; 1 leaves the level as it is.
+    pan
+        -1 (left) to 1 (right).
+    muted, soloed
+        As on a mixer.
+    """
+
+    id: str
+    role: str
+    name: str
+    sound: Sound
+    gain: float = 1.0
+    pan: float = 0.0
+    muted: bool = False
+    soloed: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Project:
+    """Everything that undo brings back. Empty when nothing is open (`song` None, no lanes).
+
+    Parameters
+    ----------
+    song
+        What was opened.
+    lanes
+        From top to bottom.
+    master_gain
+        Linear, on the sum of the lanes.
+    method
+        Name of the method that made the stems; "" before a separation.
+    """
+
+    song: Song | None = None
+    lanes: tuple[Lane, ...] = ()
+    master_gain: float = 1.0
+    method: str = ""
+
+    @property
+    def rate(self) -> int:
+        """The song's rate in Hz; 44100 when nothing is open."""
+        return self.song.sound.audio.rate if self.song else 44100
+
+    @property
+    def frames(self) -> int:
+        """The song's length; 0 when nothing is open."""
+        return self.song.sound.audio.frames if self.song else 0
+
+    @property
+    def stems(self) -> tuple[Lane, ...]:
+        """The lanes that a separation made, residual included."""
+        return tuple(lane for lane in self.lanes if lane.role != SONG_ROLE)
+
+    def lane(self, lane_id: str) -> Lane:
+        """Return the lane of that id; KeyError if there is none."""
+        for lane in self.lanes:
+            if lane.id == lane_id:
+                return lane
+        raise KeyError(lane_id)
+
+    def has_lane(self, lane_id: str) -> bool:
+        """Whether there is a lane of that id."""
+        return any(lane.id == lane_id for lane in self.lanes)
+
+    def mix(self) -> Mix:
+        """Return what is heard."""
+        strips = tuple(
+            Strip(lane.id, lane.sound.audio, lane.gain, lane.pan, lane.muted, lane.soloed)
+            for lane in self.lanes
+        )
+        return Mix(strips, self.master_gain, self.rate, self.frames)

@@ -75,9 +75,7 @@ TABLE: tuple[Setting, ...] = (
         "Light, dark, or whatever the system uses.",
         (("system", "Same as system"), ("light", "Light"), ("dark", "Dark")),
     ),
-    Setting(
-        "output_device", "", "Sound output", "The device that plays; the system's default if none is chosen."
-    ),
+    Setting("output_device", "", "Sound output", "The device that plays; the system's default if none is chosen."),
     Setting(
         "output_latency_ms",
         60,
@@ -196,11 +194,7 @@ class Settings:
         if not isinstance(found, Mapping):
             log.info("settings in %s are no table; defaults are used", path)
             return {}
-        return {
-            name: value
-            for name, value in found.items()
-            if name in self._rows and self._rows[name].accepts(value)
-        }
+        return {name: value for name, value in found.items() if name in self._rows and self._rows[name].accepts(value)}
 
     def _write(self) -> None:
         if self._path is None:

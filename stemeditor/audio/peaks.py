@@ -152,7 +152,7 @@ def _reduce(table: NDArray[np.float32], lows: NDArray[np.int64], highs: NDArray[
 
 
 def _columns(samples: Samples, unit: int) -> NDArray[np.float32]:
-    """Summarise (channels, frames) in columns of `unit` frames, the last one perhaps shorter: (3, channels, columns)."""
+    """Summarise (channels, frames) in columns of `unit` frames, the last perhaps shorter: (3, channels, columns)."""
     channels, frames = samples.shape
     whole = frames // unit
     count = -(-frames // unit)

@@ -145,9 +145,7 @@ class Job:
         except UserError as error:
             ending = Failed(self, error)
         except MemoryError as error:
-            problem = UserError(
-                "There is not enough memory for this.", "Close other programs, or take a shorter song."
-            )
+            problem = UserError("There is not enough memory for this.", "Close other programs, or take a shorter song.")
             problem.__cause__ = error
             ending = Failed(self, problem)
         except BaseException as error:  # noqa: BLE001 a worker that swallows or dies helps nobody

@@ -38,9 +38,7 @@ class Pool:
     def __init__(self, listener: Callable[[Event], None]) -> None:
         self._listener = listener
         self._ids = itertools.count(1)
-        self._queues: dict[str, queue.SimpleQueue[Job | None]] = {
-            name: queue.SimpleQueue() for name in QUEUES
-        }
+        self._queues: dict[str, queue.SimpleQueue[Job | None]] = {name: queue.SimpleQueue() for name in QUEUES}
         self._jobs: dict[int, Job] = {}
         self._lock = threading.Lock()
         self._closed = False

@@ -55,9 +55,7 @@ class Param:
             If it has another type or lies out of bounds; the text names the parameter and what is allowed.
         """
         if isinstance(self.default, bool) != isinstance(value, bool):
-            raise ValueError(
-                f"{self.label} is {'yes or no' if isinstance(self.default, bool) else 'no yes-or-no'}"
-            )
+            raise ValueError(f"{self.label} is {'yes or no' if isinstance(self.default, bool) else 'no yes-or-no'}")
         if isinstance(self.default, str):
             if not isinstance(value, str) or (self.choices and value not in dict(self.choices)):
                 raise ValueError(f"{self.label} is one of {', '.join(dict(self.choices))}, not {value!r}")

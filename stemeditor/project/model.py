@@ -135,7 +135,6 @@ class Project:
     def mix(self) -> Mix:
         """Return what is heard."""
         strips = tuple(
-            Strip(lane.id, lane.sound.audio, lane.gain, lane.pan, lane.muted, lane.soloed)
-            for lane in self.lanes
+            Strip(lane.id, lane.sound.audio, lane.gain, lane.pan, lane.muted, lane.soloed) for lane in self.lanes
         )
         return Mix(strips, self.master_gain, self.rate, self.frames)

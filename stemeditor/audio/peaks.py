@@ -97,6 +97,11 @@ class Peaks:
             coarser[:, :, low:high] = _coarsen(part)
         self._filled = stop
 
+    def peak(self) -> float:
+        """Return the largest magnitude of what was fed, linear."""
+        top = self._levels[-1]
+        return float(np.abs(top[:2]).max(initial=0.0))
+
     def summary(self, start: float, stop: float, columns: int) -> Summary:
         """Summarise [start, stop) in `columns` equal columns.
 

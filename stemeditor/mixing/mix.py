@@ -26,6 +26,8 @@ class Strip:
         -1 to 1, a balance: the far side falls to nothing, the near side stays. At 0 a strip passes unchanged.
     muted, soloed
         Solo wins over mute; while any strip is soloed only soloed ones are heard.
+    start
+        Frame of the mix at which the sound begins.
     """
 
     id: str
@@ -34,6 +36,7 @@ class Strip:
     pan: float = 0.0
     muted: bool = False
     soloed: bool = False
+    start: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,7 +82,7 @@ class Mix:
         for strip in self.strips:
             gain = gains[strip.id]
             if gain.any():
-                add_stretch(out, strip.audio, start, gain[:, np.newaxis])
+                add_stretch(out, strip.audio, start - strip.start, gain[:, np.newaxis])
         return out
 
 

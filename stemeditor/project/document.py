@@ -101,6 +101,12 @@ class Document:
         self._preview = _Preview(state, rejoin)
         self._tell()
 
+    def update_preview(self, change: Change) -> None:
+        """Change what is shown of a result on its way; nothing if there is no preview."""
+        if self._preview is not None:
+            self._preview = replace(self._preview, state=change(self._preview.state))
+            self._tell()
+
     def commit_preview(self, name: str, finish: Change) -> None:
         """Make `finish(preview)` the project, as one named step."""
         if self._preview is None:

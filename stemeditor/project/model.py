@@ -13,6 +13,9 @@ from stemeditor.mixing.mix import Mix, Strip
 SONG_ROLE = "song"
 RESIDUAL_ROLE = "residual"
 
+PENDING_ID = "pending"
+"""Id of the strip that plays the song where its stems are not yet made."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sound:
@@ -99,12 +102,15 @@ class Project:
         Linear, on the sum of the lanes.
     method
         Name of the method that made the stems; "" before a separation.
+    filled
+        While stems are on their way: only [0, filled) of them is heard, behind it the song itself. None otherwise.
     """
 
     song: Song | None = None
     lanes: tuple[Lane, ...] = ()
     master_gain: float = 1.0
     method: str = ""
+    filled: int | None = None
 
     @property
     def rate(self) -> int:
@@ -134,7 +140,14 @@ class Project:
 
     def mix(self) -> Mix:
         """Return what is heard."""
-        strips = tuple(
-            Strip(lane.id, lane.sound.audio, lane.gain, lane.pan, lane.muted, lane.soloed) for lane in self.lanes
-        )
-        return Mix(strips, self.master_gain, self.rate, self.frames)
+        strips = [
+            Strip(lane.id, self._final(lane), lane.gain, lane.pan, lane.muted, lane.soloed) for lane in self.lanes
+        ]
+        if self.filled is not None and self.song is not None:
+            sound = self.song.sound.audio
+            strips.append(Strip(PENDING_ID, sound.slice(self.filled, sound.frames), start=self.filled))
+        return Mix(tuple(strips), self.master_gain, self.rate, self.frames)
+
+    def _final(self, lane: Lane) -> Audio:
+        audio = lane.sound.audio
+        return audio if self.filled is None or lane.role == SONG_ROLE else audio.slice(0, self.filled)

@@ -1,0 +1,504 @@
+"""The verbs of the program. No widgets in here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from stemeditor import paths
+from stemeditor.app.audio_out import AudioOut
+from stemeditor.app.messages import INFO, WARNING, Notice, notice_of
+from stemeditor.app.relay import Relay
+from stemeditor.errors import UserError
+from stemeditor.jobs.job import Advanced, Crashed, Done, Event, Failed, Job, Posted, Started, Stopped
+from stemeditor.jobs.pool import COMPUTE, DISK, Pool
+from stemeditor.methods.base import ParamValue
+from stemeditor.mixing.player import Player
+from stemeditor.project import edits
+from stemeditor.project.document import Change, Document
+from stemeditor.project.model import Project, Song
+from stemeditor.settings import Settings
+
+RECENT_FILES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class JobState:
+    """What the window shows of a job.
+
+    Parameters
+    ----------
+    id
+        Of the job.
+    title, text
+        What it is, and what it is doing right now or what went wrong.
+    owner
+        Id of the song it belongs to, or "".
+    fraction
+        0 to 1.
+    left_s
+        Estimated seconds to its end, or None.
+    state
+        "waiting", "running" or "failed" (stays until it is dismissed).
+    hint
+        For a failed job: what to do.
+    """
+
+    id: int
+    title: str
+    owner: str
+    text: str = ""
+    fraction: float = 0.0
+    left_s: float | None = None
+    state: str = "waiting"
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ongoing:
+    job: Job
+    posted: Callable[[object], None]
+    done: Callable[[Any], None]
+    failed: Callable[[UserError], bool]
+    """Takes the error, returns whether it was dealt with."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExportQuestion:
+    """An export that needs the user's word before it can go on: repeat it with another `overs` or `overwrite`."""
+
+    request: Any
+    error: UserError
+
+
+class Controller(QObject):
+    """What a person can do, as methods. Main thread only.
+
+    Every verb returns at once. What takes long runs in the pool on a frozen request; answers come back through the
+    relay, and one whose question is no longer asked is dropped.
+    """
+
+    changed = Signal()
+    """What is shown, or the history, is another."""
+    grown = Signal(object)
+    """(tuple of lane ids): more of their sound is final."""
+    jobs_changed = Signal()
+    noticed = Signal(object)
+    """(Notice)"""
+    transport_changed = Signal()
+    """Playing, loop, selection or current lane are other."""
+    asked = Signal(object)
+    """(ExportQuestion)"""
+
+    def __init__(
+        self,
+        document: Document,
+        player: Player,
+        output: AudioOut,
+        settings: Settings,
+        relay: Relay,
+        pool: Pool,
+        cache_folder: Path,
+    ) -> None:
+        super().__init__()
+        self.document = document
+        self.player = player
+        self.output = output
+        self.settings = settings
+        self.pool = pool
+        self.selection: tuple[int, int] | None = None
+        self.looping = False
+        self.current_lane: str | None = None
+        self._relay = relay
+        self._cache_folder = cache_folder
+        self._ongoing: dict[int, _Ongoing] = {}
+        self._states: dict[int, JobState] = {}
+        self._opening: Job | None = None
+        self._separation: Job | None = None
+        self._speeds: dict[str, float] = {}
+        self._closed = False
+        document.listen(self._document_changed)
+        relay.receive(self._arrived)
+
+    # Asking
+
+    @property
+    def project(self) -> Project:
+        """What is seen and heard."""
+        return self.document.shown
+
+    @property
+    def jobs(self) -> tuple[JobState, ...]:
+        """Jobs that wait, run, or failed and were not dismissed; oldest first."""
+        return tuple(self._states.values())
+
+    @property
+    def opening(self) -> bool:
+        """Whether a song is being read."""
+        return self._opening is not None
+
+    @property
+    def separating(self) -> bool:
+        """Whether a song is being taken apart."""
+        return self._separation is not None
+
+    @property
+    def can_separate(self) -> bool:
+        """Whether there is a song and nothing else is being done to it."""
+        return self.document.base.song is not None and not self.separating and not self.opening
+
+    def estimate_s(self, method: str) -> float | None:
+        """Return about how long a method takes for this song, in seconds; None without a song.
+
+        Measured if the method ran in this session, else from what it says of itself.
+        """
+        from stemeditor.methods import registry
+
+        song = self.document.base.song
+        if song is None:
+            return None
+        speed = self._speeds.get(method) or registry.info(method).speed
+        return song.sound.audio.duration_s / speed
+
+    # Songs
+
+    def open(self, path: Path) -> None:
+        """Read a song. What is open stays until the new one is there whole."""
+        from stemeditor.jobs.tasks import OpenRequest, open_song
+
+        if self._opening is not None:
+            self.cancel_job(self._opening.id)
+        request = OpenRequest(path, self._cache_folder)
+        self._opening = self._start(
+            DISK, path.name, open_song, request, request.song_id, self._open_posted, self._opened
+        )
+
+    def open_demo(self) -> None:
+        """Read the song that is shipped."""
+        self.open(paths.resource("demo", "demo.flac"))
+
+    def separate(self, method: str = "", params: Mapping[str, ParamValue] | None = None) -> None:
+        """Take the song apart with a method of the registry; the default one if none is named."""
+        from stemeditor.jobs.tasks import SeparateRequest, separate_song
+        from stemeditor.methods import registry
+
+        song = self.document.base.song
+        if song is None or not self.can_separate:
+            return
+        request = SeparateRequest(song, method or registry.DEFAULT, dict(params or {}), self._cache_folder)
+        self._separation = self._start(
+            COMPUTE, song.title, separate_song, request, song.id, self._separation_posted, self._separated
+        )
+
+    def cancel_separation(self) -> None:
+        """Stop taking the song apart; what was there before comes back at once."""
+        if self._separation is not None:
+            self.cancel_job(self._separation.id)
+
+    def cancel_job(self, job_id: int) -> None:
+        """Stop a job. The window forgets it now; the worker obeys as soon as it looks up."""
+        ongoing = self._ongoing.pop(job_id, None)
+        if ongoing is None:
+            return
+        ongoing.job.cancel()
+        self._forget(ongoing.job)
+        self._states.pop(job_id, None)
+        self.jobs_changed.emit()
+
+    def dismiss_job(self, job_id: int) -> None:
+        """Forget a failed job."""
+        if self._states.pop(job_id, None) is not None:
+            self.jobs_changed.emit()
+
+    def export(self, request: Any) -> None:
+        """Write files (an `ExportRequest`). If it needs the user's word, `asked` says so and nothing was written."""
+        from stemeditor.jobs.export import FilesExist, TooLoud, export_stems
+
+        def needs_word(error: UserError) -> bool:
+            if isinstance(error, (TooLoud, FilesExist)):
+                self.asked.emit(ExportQuestion(request, error))
+                return True
+            return False
+
+        title = f"Export {request.song.title}"
+        self._start(DISK, title, export_stems, request, request.song.id, _ignore, self._exported, needs_word)
+
+    # Editing
+
+    def undo(self) -> None:
+        """Take the last step back."""
+        self.document.undo()
+        self._check_separation()
+
+    def redo(self) -> None:
+        """Bring the last undone step back."""
+        self.document.redo()
+        self._check_separation()
+
+    def set_gain(self, lane_id: str, gain: float) -> None:
+        """Set a lane's linear gain; a drag is one step."""
+        self._edit(lane_id, "Gain of", lambda p: edits.set_gain(p, lane_id, gain), "gain")
+
+    def set_pan(self, lane_id: str, pan: float) -> None:
+        """Set a lane's pan (-1 to 1); a drag is one step."""
+        self._edit(lane_id, "Pan of", lambda p: edits.set_pan(p, lane_id, pan), "pan")
+
+    def end_drag(self) -> None:
+        """Say that the mouse was let go: the next change is a step of its own."""
+        self.document.seal()
+
+    def set_muted(self, lane_id: str, on: bool) -> None:
+        """Mute or unmute a lane."""
+        self._edit(lane_id, "Mute" if on else "Unmute", lambda p: edits.set_muted(p, lane_id, on))
+
+    def set_soloed(self, lane_id: str, on: bool) -> None:
+        """Solo or unsolo a lane; solos add."""
+        self._edit(lane_id, "Solo" if on else "Unsolo", lambda p: edits.set_soloed(p, lane_id, on))
+
+    def solo_only(self, lane_id: str) -> None:
+        """Solo this lane alone."""
+        self._edit(lane_id, "Solo only", lambda p: edits.solo_only(p, lane_id))
+
+    def clear_solo(self) -> None:
+        """Take every solo off."""
+        self.document.apply("Clear solo", edits.clear_solo)
+
+    def rename(self, lane_id: str, name: str) -> None:
+        """Give a lane another name."""
+        self._edit(lane_id, "Rename", lambda p: edits.rename(p, lane_id, name))
+
+    def move_lane(self, lane_id: str, index: int) -> None:
+        """Put a lane at another place."""
+        self._edit(lane_id, "Move", lambda p: edits.move_lane(p, lane_id, index))
+
+    def set_master_gain(self, gain: float) -> None:
+        """Set the gain of the sum; a drag is one step."""
+        self.document.apply("Master gain", lambda p: edits.set_master_gain(p, gain), "master gain")
+
+    # Transport
+
+    def play_pause(self) -> None:
+        """Play if paused, pause if playing."""
+        if self.project.song is None:
+            return
+        if self.player.playing:
+            self.player.pause()
+        else:
+            self.player.play()
+        self.transport_changed.emit()
+
+    def stop(self) -> None:
+        """Stop, and go back to where playing began."""
+        self.player.stop()
+        self.transport_changed.emit()
+
+    def seek(self, frame: int) -> None:
+        """Go to a frame, held within the song."""
+        self.player.seek(min(max(int(frame), 0), self.project.frames))
+        self.transport_changed.emit()
+
+    def set_looping(self, on: bool) -> None:
+        """Loop the selection, or the whole song if nothing is selected."""
+        self.looping = on
+        self._loop()
+
+    def set_selection(self, start: int, stop: int) -> None:
+        """Select the frames [start, stop), held within the song, in any order; an empty one clears."""
+        start, stop = sorted((int(start), int(stop)))
+        start, stop = max(start, 0), min(stop, self.project.frames)
+        self.selection = (start, stop) if stop > start else None
+        self._loop()
+
+    def clear_selection(self) -> None:
+        """Select nothing."""
+        self.selection = None
+        self._loop()
+
+    def set_current_lane(self, lane_id: str | None) -> None:
+        """Choose the lane that keys act on."""
+        if lane_id != self.current_lane:
+            self.current_lane = lane_id
+            self.transport_changed.emit()
+
+    def notice(self, notice: Notice) -> None:
+        """Tell the user something."""
+        self.noticed.emit(notice)
+
+    def close(self) -> None:
+        """End everything in the background; harmless when repeated."""
+        if self._closed:
+            return
+        self._closed = True
+        self._relay.close()
+        self.player.pause()
+        self.pool.close()
+        self.output.close()
+
+    # Inside
+
+    def _edit(self, lane_id: str, verb: str, change: Change, merge: str = "") -> None:
+        if self.project.has_lane(lane_id):
+            name = self.project.lane(lane_id).name
+            self.document.apply(f"{verb} {name.lower()}", change, f"{merge} {lane_id}" if merge else "")
+
+    def _loop(self) -> None:
+        whole = (0, self.project.frames)
+        self.player.loop = (self.selection or whole) if self.looping and self.project.frames else None
+        self.transport_changed.emit()
+
+    def _start(
+        self,
+        queue: str,
+        title: str,
+        work: Callable[..., Any],
+        request: object,
+        owner: str,
+        posted: Callable[[object], None],
+        done: Callable[[Any], None],
+        failed: Callable[[UserError], bool] = lambda error: False,
+    ) -> Job:
+        job = self.pool.submit(queue, title, work, request, owner)
+        self._ongoing[job.id] = _Ongoing(job, posted, done, failed)
+        self._states[job.id] = JobState(job.id, title, owner)
+        self.jobs_changed.emit()
+        return job
+
+    def _arrived(self, event: Event) -> None:
+        job = event.job
+        ongoing = self._ongoing.get(job.id)
+        if ongoing is None or ongoing.job is not job or self._closed:
+            if isinstance(event, Crashed):
+                notice_of(event.error)  # nobody waits for it any more, but a bug is a bug: into the log
+            return
+        if isinstance(event, Started):
+            self._state(job, state="running")
+        elif isinstance(event, Advanced):
+            self._state(job, fraction=event.fraction, text=event.text, left_s=event.left_s)
+        elif isinstance(event, Posted):
+            ongoing.posted(event.piece)
+        else:
+            self._ended(ongoing, event)
+
+    def _ended(self, ongoing: _Ongoing, event: Done | Stopped | Failed | Crashed) -> None:
+        job = ongoing.job
+        del self._ongoing[job.id]
+        if isinstance(event, Done):
+            ongoing.done(event.result)
+            self._forget(job)
+            del self._states[job.id]
+        else:
+            self._forget(job)
+            if isinstance(event, Failed) and not ongoing.failed(event.error):
+                self._state(job, state="failed", text=event.error.message, hint=event.error.hint, left_s=None)
+                self.noticed.emit(notice_of(event.error))
+            else:
+                del self._states[job.id]
+                if isinstance(event, Crashed):
+                    self.noticed.emit(notice_of(event.error))
+        self.jobs_changed.emit()
+        self.transport_changed.emit()
+
+    def _forget(self, job: Job) -> None:
+        """Drop what a job that is over left half done."""
+        if job is self._opening:
+            self._opening = None
+            if not self.separating:
+                self.document.drop_preview()
+        elif job is self._separation:
+            self._separation = None
+            self.document.drop_preview()
+
+    def _state(self, job: Job, **fields: Any) -> None:
+        self._states[job.id] = replace(self._states[job.id], **fields)
+        self.jobs_changed.emit()
+
+    def _open_posted(self, piece: object) -> None:
+        from stemeditor.jobs.tasks import SongGrowing
+
+        if isinstance(piece, SongGrowing):
+            if not self.separating:
+                self._rewind()
+                self.document.begin_preview(edits.open_song(piece.song), lambda base, preview: preview)
+        elif self.opening and not self.separating:
+            self.grown.emit(tuple(lane.id for lane in self.project.lanes))
+
+    def _opened(self, song: Song) -> None:
+        self.cancel_separation()
+        if self.document.previewing:
+            self.document.commit_preview("Open song", lambda preview: _with_song(preview, song))
+        else:
+            self._rewind()
+            self.document.apply("Open song", lambda project: edits.open_song(song))
+        self._opening = None
+        names = [str(song.path), *self.settings.names("recent_files")]
+        self.settings.set("recent_files", list(dict.fromkeys(names))[:RECENT_FILES])
+        if song.notice:
+            self.noticed.emit(Notice(WARNING, song.notice))
+        if self.settings.flag("separate_on_open"):
+            self.separate(self.settings.text("method"))
+
+    def _separation_posted(self, piece: object) -> None:
+        from stemeditor.jobs.tasks import Grown, StemsGrowing
+
+        if isinstance(piece, StemsGrowing):
+            name = piece.method.name
+            state = edits.add_stems(self.document.base, piece.lanes, name)
+            self.document.begin_preview(
+                replace(state, filled=0),
+                lambda base, preview: replace(edits.add_stems(base, preview.stems, name), filled=preview.filled),
+            )
+        elif isinstance(piece, Grown):
+            self.document.update_preview(lambda preview: replace(preview, filled=piece.filled))
+            self.grown.emit(piece.lane_ids)
+
+    def _separated(self, result: Any) -> None:
+        self._speeds[result.method.key] = result.real_time_factor
+        self._separation = None
+
+        def finish(preview: Project) -> Project:
+            new = tuple(lane for lane in result.lanes if not preview.has_lane(lane.id))
+            return replace(preview, lanes=preview.lanes + new, filled=None)
+
+        self.document.commit_preview(f"Separate with {result.method.name}", finish)
+
+    def _exported(self, result: Any) -> None:
+        count = len(result.files)
+        folder = result.files[0].path.parent
+        what = f"“{result.files[0].path.name}”" if count == 1 else f"{count} files"
+        down = f" Everything was turned down alike to {result.gain:.2f}." if result.gain != 1.0 else ""
+        self.noticed.emit(Notice(INFO, f"{what} written to {folder.name or folder}.{down}", folder=folder))
+
+    def _check_separation(self) -> None:
+        """Stop a separation whose song is no longer open."""
+        song = self.document.base.song
+        if self._separation is not None and (song is None or song.id != self._separation.owner):
+            self.cancel_separation()
+
+    def _rewind(self) -> None:
+        self.player.pause()
+        self.player.seek(0)
+        self.selection = None
+
+    def _document_changed(self) -> None:
+        project = self.project
+        self.player.mix = project.mix()
+        if self.selection is not None and self.selection[1] > project.frames:
+            self.selection = None
+        self._loop()
+        if self.current_lane is None or not project.has_lane(self.current_lane):
+            self.set_current_lane(project.lanes[0].id if project.lanes else None)
+        self.changed.emit()
+
+
+def _ignore(piece: object) -> None:
+    """A job whose pieces nobody needs."""
+
+
+def _with_song(preview: Project, song: Song) -> Project:
+    """Put the finished song in the place of the growing one; the strip settings stay."""
+    lanes = tuple(replace(lane, sound=song.sound) for lane in preview.lanes)
+    return replace(preview, song=song, lanes=lanes)

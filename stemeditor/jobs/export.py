@@ -1,0 +1,332 @@
+"""Writing stems and mixes to files."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from stemeditor.audio import files
+from stemeditor.audio.buffer import Samples
+from stemeditor.audio.levels import db
+from stemeditor.audio.store import release_pages
+from stemeditor.errors import FileProblem, UserError
+from stemeditor.mixing.limiter import limited
+from stemeditor.mixing.mix import Mix
+from stemeditor.progress import Part, Progress
+from stemeditor.project.model import Project, Song
+
+ASK = "ask"
+FLOAT = "float"
+TURN_DOWN = "turn_down"
+LIMIT = "limit"
+OVERS: tuple[tuple[str, str], ...] = (
+    (FLOAT, "Keep the level, in a float file"),
+    (TURN_DOWN, "Turn all files down alike"),
+    (LIMIT, "Limit the peaks"),
+)
+"""What can be done with peaks over full scale, and what the window calls it."""
+
+FIELDS = ("song", "stem", "artist", "title", "number")
+"""What a file name template may name in braces."""
+
+_BLOCK_FRAMES = 1 << 18
+_FORBIDDEN = re.compile(r'[\\/:*?"<>|\x00-\x1f]')
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?$", re.IGNORECASE)
+
+
+class TooLoud(UserError):
+    """Something would be clipped by the chosen format, and nobody has said yet what to do about it.
+
+    Parameters
+    ----------
+    peaks
+        Item name -> linear peak, of the items over full scale.
+    """
+
+    def __init__(self, peaks: Mapping[str, float]) -> None:
+        loudest = max(peaks.values())
+        which = ", ".join(peaks)
+        super().__init__(
+            f"{which}: the peak is {db(loudest):.1f} dB over full scale.",
+            "Write float files, turn everything down alike, or limit the peaks.",
+        )
+        self.peaks = dict(peaks)
+
+
+class FilesExist(FileProblem):
+    """Some of the files are there already and may not be replaced; `paths` names them."""
+
+    def __init__(self, paths: tuple[Path, ...]) -> None:
+        others = f" and {len(paths) - 1} more are" if len(paths) > 1 else " is"
+        super().__init__(
+            f"“{paths[0].name}”{others} there already.", "Choose another name or folder, or allow replacing."
+        )
+        self.paths = paths
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExportItem:
+    """One file to be: its stem name, and what is in it.
+
+    `bound` is a level that the mix certainly does not exceed (linear); it saves measuring.
+    """
+
+    name: str
+    mix: Mix
+    bound: float = float("inf")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExportRequest:
+    """Write items to files.
+
+    Parameters
+    ----------
+    song
+        Whose tags and cover the files get.
+    items
+        What to write.
+    folder
+        Where; made if missing.
+    template
+        File name below `folder` without ending; {song}, {stem}, {artist}, {title}, {number} are filled in.
+    encoding, subtype
+        Keys of `audio.files.ENCODINGS`.
+    overs
+        "ask" (raise `TooLoud`), "float", "turn_down" or "limit".
+    overwrite
+        Whether files that are there may be replaced.
+    """
+
+    song: Song
+    items: tuple[ExportItem, ...]
+    folder: Path
+    template: str = "{song}/{stem}"
+    encoding: str = "wav"
+    subtype: str = "24"
+    overs: str = ASK
+    overwrite: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedFile:
+    """One file that was written; `peak` is its linear peak before limiting, None if it was known to be below 1."""
+
+    name: str
+    path: Path
+    peak: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written, and the linear gain that all files were turned down by."""
+
+    files: tuple[ExportedFile, ...]
+    gain: float = 1.0
+
+
+def stem_items(project: Project, lane_ids: tuple[str, ...] = ()) -> tuple[ExportItem, ...]:
+    """Return lanes as they came out of the separation, faders not applied, so that they add up to the song.
+
+    `lane_ids` chooses; empty for all stems.
+    """
+    lanes = [lane for lane in project.lanes if lane.id in lane_ids] if lane_ids else list(project.stems)
+    whole = project.mix()
+    items = []
+    for lane in lanes:
+        strip = next(strip for strip in whole.strips if strip.id == lane.id)
+        alone = replace(whole, strips=(replace(strip, gain=1.0, pan=0.0, muted=False, soloed=False),), gain=1.0)
+        items.append(ExportItem(lane.name, alone, lane.sound.peaks.peak()))
+    return tuple(items)
+
+
+def mix_item(project: Project, name: str = "Mix") -> ExportItem:
+    """Return what is heard now."""
+    mix = project.mix()
+    return ExportItem(name, mix, _bound(project, mix))
+
+
+def all_but_item(project: Project, lane_id: str) -> ExportItem:
+    """Return all stems at their faders except one, whatever is muted or soloed."""
+    without = project.lane(lane_id)
+    stems = {lane.id for lane in project.stems}
+    mix = project.mix()
+    strips = tuple(
+        replace(strip, muted=False, soloed=False) for strip in mix.strips if strip.id in stems and strip.id != lane_id
+    )
+    mix = replace(mix, strips=strips)
+    return ExportItem(f"Without {without.name}", mix, _bound(project, mix))
+
+
+def file_names(song: Song, names: tuple[str, ...], template: str) -> tuple[str, ...]:
+    """Return the relative file names without ending that a template gives, one for each stem name, all different.
+
+    Raises
+    ------
+    UserError
+        If the template names an unknown field, or leaves a name empty.
+    """
+    try:
+        asked = [field for _, field, _, _ in string.Formatter().parse(template) if field is not None]
+    except ValueError as problem:
+        raise UserError("The file name template has a brace without its partner.", _TEMPLATE_HINT) from problem
+    for field in asked:
+        if field not in FIELDS:
+            raise UserError(f"The file name template names “{{{field}}}”, which is unknown.", _TEMPLATE_HINT)
+    found: list[str] = []
+    for number, name in enumerate(names, 1):
+        fields = {
+            "song": song.path.stem or song.title,
+            "stem": name,
+            "artist": song.tags.get("artist", "") or "Unknown artist",
+            "title": song.title,
+            "number": f"{number:02d}",
+        }
+        parts = [
+            _clean(part.format_map({key: _FORBIDDEN.sub("_", text) for key, text in fields.items()}))
+            for part in template.replace("\\", "/").split("/")
+        ]
+        parts = [part for part in parts if part]
+        if not parts or template.rstrip().endswith("/"):
+            raise UserError("The file name template gives an empty name.", _TEMPLATE_HINT)
+        candidate, again = "/".join(parts), 2
+        taken = {other.casefold() for other in found}
+        while candidate.casefold() in taken:
+            candidate = "/".join([*parts[:-1], f"{parts[-1]} {again}"])
+            again += 1
+        found.append(candidate)
+    return tuple(found)
+
+
+def export_stems(request: ExportRequest, progress: Progress) -> Exported:
+    """Write all items; each file appears under its name only when it is whole.
+
+    Raises
+    ------
+    TooLoud
+        If the format would clip and `overs` is "ask"; nothing was written.
+    FileProblem
+        If a file exists and may not be replaced, or cannot be written. Files finished before stay.
+    """
+    progress.advance(0.0, "Preparing")
+    encoding = files.encoding(request.encoding)
+    names = tuple(item.name for item in request.items)
+    paths = [request.folder / f"{name}{encoding.ending}" for name in file_names(request.song, names, request.template)]
+    if not request.overwrite:
+        there = tuple(path for path in paths if path.exists())
+        if there:
+            raise FilesExist(there)
+    subtype = request.subtype
+    if request.overs == FLOAT and not _is_float(encoding, subtype):
+        encoding, subtype = files.encoding("wav"), "float"
+        paths = [path.with_name(path.name.removesuffix(path.suffix) + encoding.ending) for path in paths]
+    peaks: list[float | None] = [None] * len(request.items)
+    measured = 0.0
+    if not _is_float(encoding, subtype):
+        measured = 0.3 if any(item.bound > 1.0 for item in request.items) else 0.0
+        peaks = _measure(request.items, Part(progress, 0.0, measured))
+    over = {item.name: peak for item, peak in zip(request.items, peaks, strict=True) if peak and peak > 1.0}
+    gain = 1.0
+    if over and request.overs == ASK:
+        raise TooLoud(over)
+    if over and request.overs == TURN_DOWN:
+        gain = 1.0 / max(over.values())
+    done = []
+    share = (1.0 - measured) / max(len(request.items), 1)
+    for index, (item, path, peak) in enumerate(zip(request.items, paths, peaks, strict=True)):
+        part = Part(progress, measured + share * index, measured + share * (index + 1))
+        part.advance(0.0, f"Writing {path.name}")
+        mix = replace(item.mix, gain=item.mix.gain * gain)
+        channels = _channels(mix)
+        pieces = limited(mix, _BLOCK_FRAMES) if item.name in over and request.overs == LIMIT else _blocks(mix)
+        tags = {**request.song.tags, "title": f"{request.song.title} ({item.name})"}
+        _make_folder(path.parent)
+        files.write(
+            path,
+            _watched(pieces, channels, mix, part),
+            mix.rate,
+            channels,
+            encoding,
+            subtype,
+            tags,
+            request.song.cover,
+            request.overwrite,
+        )
+        done.append(ExportedFile(item.name, path, peak))
+    progress.advance(1.0, "Written")
+    return Exported(tuple(done), gain)
+
+
+_TEMPLATE_HINT = "Use " + ", ".join(f"{{{field}}}" for field in FIELDS) + " and plain text."
+
+
+def _bound(project: Project, mix: Mix) -> float:
+    gains = mix.gains()
+    return sum(float(gains[s.id].max()) * project.lane(s.id).sound.peaks.peak() for s in mix.strips)
+
+
+def _is_float(encoding: files.Encoding, subtype: str) -> bool:
+    return next((kind.float for kind in encoding.subtypes if kind.key == subtype), False)
+
+
+def _blocks(mix: Mix) -> Iterator[Samples]:
+    for start in range(0, mix.frames, _BLOCK_FRAMES):
+        yield mix.render(start, min(_BLOCK_FRAMES, mix.frames - start))
+
+
+def _measure(items: tuple[ExportItem, ...], progress: Progress) -> list[float | None]:
+    """Return the linear peak of each item that may be over full scale, None for the others."""
+    found: list[float | None] = []
+    for index, item in enumerate(items):
+        if item.bound <= 1.0:
+            found.append(None)
+            continue
+        peak = 0.0
+        part = Part(progress, index / len(items), (index + 1) / len(items))
+        for number, block in enumerate(_blocks(item.mix)):
+            peak = max(peak, float(np.abs(block).max(initial=0.0)))
+            part.advance(min(1.0, (number + 1) * _BLOCK_FRAMES / item.mix.frames), "Measuring peaks")
+            _release(item.mix)
+        found.append(peak)
+    return found
+
+
+def _watched(pieces: Iterator[Samples], channels: int, mix: Mix, progress: Progress) -> Iterator[Samples]:
+    written = 0
+    for piece in pieces:
+        yield piece[:channels]
+        written += piece.shape[1]
+        _release(mix)
+        progress.advance(written / max(mix.frames, 1))
+
+
+def _release(mix: Mix) -> None:
+    for strip in mix.strips:
+        release_pages(strip.audio)
+
+
+def _channels(mix: Mix) -> int:
+    """One channel if both would be the same by construction, else two."""
+    return 1 if all(strip.audio.channels == 1 and strip.pan == 0.0 for strip in mix.strips) else 2
+
+
+def _clean(part: str) -> str:
+    """Return a piece of a path that every system takes: no trailing dots, no device names, not too long."""
+    part = _FORBIDDEN.sub("_", part).strip().strip(".").strip()
+    if _RESERVED.match(part):
+        part = f"_{part}"
+    return part[:120].rstrip()
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise FileProblem(
+            f"The folder “{folder.name}” cannot be made ({problem.strerror}).", "Choose another folder."
+        ) from problem

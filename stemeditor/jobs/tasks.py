@@ -1,0 +1,262 @@
+"""The long jobs on a song: opening it and taking it apart. Pure functions (request, progress) -> result."""
+
+from __future__ import annotations
+
+import math
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from stemeditor.audio import files
+from stemeditor.audio.buffer import Audio, Samples
+from stemeditor.audio.peaks import Peaks
+from stemeditor.audio.store import SoundStore, release_pages
+from stemeditor.errors import FileProblem, UserError
+from stemeditor.methods import registry, runner
+from stemeditor.methods.base import MethodInfo, ParamValue, Stems
+from stemeditor.progress import Progress
+from stemeditor.project.model import RESIDUAL_ROLE, Lane, Song, Sound
+
+REST = "rest"
+"""Name of what is left of a song when only some stems were asked for."""
+
+_AUDIBLE = 10 ** (-80 / 20)
+"""Peak below which nobody hears a residual at any sane level."""
+
+_QUIETEST_DB = -300.0
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRequest:
+    """Open the file at `path`; the decoded sound is kept in `folder`. `song_id` names the song to come."""
+
+    path: Path
+    folder: Path
+    song_id: str = field(default_factory=_new_id)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeparateRequest:
+    """Take a song apart.
+
+    Parameters
+    ----------
+    song
+        What to take apart.
+    method
+        Key of the registry.
+    params
+        Those that differ from the defaults.
+    folder
+        Where the stems' sound is kept.
+    stems
+        The wanted ones; the others come summed up as "rest". Empty for all.
+    run_id
+        Makes the ids of the lanes unique.
+    """
+
+    song: Song
+    method: str
+    params: Mapping[str, ParamValue]
+    folder: Path
+    stems: tuple[str, ...] = ()
+    run_id: str = field(default_factory=_new_id)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SongGrowing:
+    """Posted once: the song as far as it has been read; its length is an estimate."""
+
+    song: Song
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StemsGrowing:
+    """Posted once: the lanes that will fill."""
+
+    song_id: str
+    lanes: tuple[Lane, ...]
+    method: MethodInfo
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Grown:
+    """Posted after each piece: the frames [0, filled) of these lanes are final."""
+
+    lane_ids: tuple[str, ...]
+    filled: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Separated:
+    """A song taken apart.
+
+    Parameters
+    ----------
+    song_id
+        The question.
+    lanes
+        In the order of the method's stems; the residual, if it is audible, comes last.
+    method, params
+        What made them, all parameters settled.
+    seconds
+        Time it took.
+    real_time_factor
+        Seconds of song a second.
+    sum_error_db
+        Level of the song minus all lanes, relative to the song; -300 or less is nothing at all.
+    """
+
+    song_id: str
+    lanes: tuple[Lane, ...]
+    method: MethodInfo
+    params: Mapping[str, ParamValue]
+    seconds: float
+    real_time_factor: float
+    sum_error_db: float
+
+
+def open_song(request: OpenRequest, progress: Progress) -> Song:
+    """Read a file into a song; posts `SongGrowing` after the first piece, then `Grown`.
+
+    Raises
+    ------
+    FileProblem
+        If the file cannot be read, with words for the user.
+    """
+    progress.advance(0.0, "Reading")
+    info = files.probe(request.path)
+    store: SoundStore | None = None
+    peaks: Peaks | None = None
+    posted = False
+    title = info.tags.get("title", "").strip() or request.path.stem
+
+    def song(sound: Sound, notice: str) -> Song:
+        return Song(request.song_id, title, request.path, sound, info.tags, info.cover, notice)
+
+    for piece in files.decode(info, progress):
+        if store is None:
+            store = SoundStore(piece.shape[0], info.rate, max(info.frames, piece.shape[1]), request.folder)
+            peaks = Peaks(store.audio)
+        assert peaks is not None
+        store.append(piece)
+        peaks.feed(piece)
+        if not posted:
+            posted = True
+            progress.post(SongGrowing(song(Sound(store.audio, peaks), info.notice)))
+        else:
+            progress.post(Grown((), store.filled))
+        if info.frames:
+            progress.advance(min(store.filled / info.frames, 1.0))
+    if store is None or peaks is None or store.filled == 0:
+        raise FileProblem(f"There is no sound in “{request.path.name}”.", "Choose another file.")
+    notice = info.notice
+    if info.exact and store.filled < info.frames:
+        missing = (info.frames - store.filled) / info.rate
+        notice = f"{notice} The file is cut short: {missing:.1f} s of it are missing.".strip()
+    audio = store.finish()
+    if audio.frames != peaks.audio.frames:
+        peaks = Peaks.of(audio)
+        release_pages(audio)
+    return song(Sound(audio, peaks), notice)
+
+
+def separate_song(request: SeparateRequest, progress: Progress) -> Separated:
+    """Take a song apart; posts `StemsGrowing` at the start and `Grown` after each piece.
+
+    Raises
+    ------
+    UserError
+        For a method, stem or parameter that does not exist, a song that does not suit, a full disk.
+    """
+    progress.advance(0.0, "Preparing")
+    began = time.monotonic()
+    song = request.song
+    audio = song.sound.audio
+    method = registry.load(request.method)
+    info = method.info
+    params = _settled(info, request.params)
+    names = _wanted(info, request.stems)
+    stores = {name: SoundStore(audio.channels, audio.rate, audio.frames, request.folder) for name in names}
+    lanes = {name: _lane(request, name, stores[name].audio) for name in names}
+    shown = tuple(lane for name, lane in lanes.items() if name != RESIDUAL_ROLE)
+    progress.post(StemsGrowing(song.id, shown, info))
+    progress.advance(0.0, f"Separating with {info.name}")
+    total = _SumCheck()
+    for piece in runner.stream(audio, method, params, progress):
+        stop = piece.start + next(iter(piece.stems.values())).shape[1]
+        part = np.asarray(audio.samples[:, piece.start : stop])
+        stems = _chosen(piece.stems, names, part)
+        total.add(part, stems)
+        for name, samples in stems.items():
+            stores[name].append(samples)
+            lanes[name].sound.peaks.feed(samples)
+        release_pages(audio)
+        progress.post(Grown(tuple(lane.id for lane in shown), stop))
+        progress.advance(stop / audio.frames)
+    final = tuple(lane for name, lane in lanes.items() if name != RESIDUAL_ROLE or lane.sound.peaks.peak() > _AUDIBLE)
+    seconds = time.monotonic() - began
+    return Separated(song.id, final, info, params, seconds, audio.duration_s / max(seconds, 1e-9), total.error_db)
+
+
+class _SumCheck:
+    """Adds up how far the stems are from the song."""
+
+    def __init__(self) -> None:
+        self._song = 0.0
+        self._error = 0.0
+
+    def add(self, song: Samples, stems: Stems) -> None:
+        error = song.astype(np.float64)
+        for samples in stems.values():
+            error -= samples
+        self._song += float(np.vdot(song, song))
+        self._error += float(np.vdot(error, error))
+
+    @property
+    def error_db(self) -> float:
+        if self._error == 0.0 or self._song == 0.0:
+            return _QUIETEST_DB
+        return max(10 * math.log10(self._error / self._song), _QUIETEST_DB)
+
+
+def _settled(info: MethodInfo, given: Mapping[str, ParamValue]) -> dict[str, ParamValue]:
+    try:
+        return info.settle(given)
+    except ValueError as problem:
+        raise UserError(f"{problem}.", f"See what {info.name} can be given.") from problem
+
+
+def _wanted(info: MethodInfo, stems: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of the lanes to come, residual or rest included."""
+    for name in stems:
+        if name not in info.stems:
+            raise UserError(f"{info.name} makes no stem “{name}”.", f"It makes {', '.join(info.stems)}.")
+    if stems:
+        chosen = tuple(name for name in info.stems if name in stems)
+        return chosen if len(chosen) == len(info.stems) and info.rest else (*chosen, REST)
+    return info.stems if info.rest else (*info.stems, RESIDUAL_ROLE)
+
+
+def _chosen(stems: Stems, names: tuple[str, ...], song: Samples) -> Stems:
+    """Return the stems of `names`; the rest is what the chosen ones leave of the song."""
+    if REST not in names:
+        return {name: stems[name] for name in names}
+    rest = song.astype(np.float64)
+    chosen = {name: stems[name] for name in names if name != REST}
+    for samples in chosen.values():
+        rest -= samples
+    return {**chosen, REST: rest.astype(np.float32)}
+
+
+def _lane(request: SeparateRequest, name: str, audio: Audio) -> Lane:
+    label = name.replace("_", " ").capitalize()
+    return Lane(f"{request.song.id}/{request.run_id}/{name}", name, label, Sound(audio, Peaks(audio)))

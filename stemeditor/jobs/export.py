@@ -256,6 +256,7 @@ def export_stems(request: ExportRequest, progress: Progress) -> Exported:
             tags,
             request.song.cover,
             request.overwrite,
+            mix.frames,
         )
         done.append(ExportedFile(item.name, path, peak))
     progress.advance(1.0, "Written")
@@ -271,7 +272,7 @@ def _bound(project: Project, mix: Mix) -> float:
 
 
 def _is_float(encoding: files.Encoding, subtype: str) -> bool:
-    return next((kind.float for kind in encoding.subtypes if kind.key == subtype), False)
+    return next((kind.floating for kind in encoding.subtypes if kind.key == subtype), False)
 
 
 def _blocks(mix: Mix) -> Iterator[Samples]:

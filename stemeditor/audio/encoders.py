@@ -1,0 +1,206 @@
+"""Formats that sound is written in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stemeditor.audio.buffer import Samples
+
+_VORBIS_BLOCK = 1 << 14
+_RIFF_LIMIT = 0xFFFF_0000
+_DITHER_SEED = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Subtype:
+    """A kind of sample or quality within a format; `floating` if levels above full scale survive."""
+
+    key: str
+    label: str
+    floating: bool = False
+    code: str = ""
+    """libsndfile's name of it."""
+    quality: float = 0.0
+    """libsndfile's compression level, or bits a second for AAC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """A format: its key, name, ending with the dot, subtypes (the first is the default), whether it loses anything.
+
+    `rates` lists the rates it can hold, empty for all; another rate is converted to the nearest that loses nothing.
+    """
+
+    key: str
+    name: str
+    ending: str
+    subtypes: tuple[Subtype, ...]
+    lossy: bool = False
+    rates: tuple[int, ...] = ()
+    format: str = ""
+
+    def subtype(self, key: str) -> Subtype:
+        """Return the subtype of that key; KeyError if there is none."""
+        for subtype in self.subtypes:
+            if subtype.key == key:
+                return subtype
+        raise KeyError(key)
+
+    def rate_for(self, rate: int) -> int:
+        """Return the rate that sound of `rate` is written at."""
+        if not self.rates or rate in self.rates:
+            return rate
+        return next((other for other in self.rates if other > rate), self.rates[-1])
+
+
+_MPEG_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+_AAC_RATES = (*_MPEG_RATES, 64000, 88200, 96000)
+_VORBIS_RATES = (*_AAC_RATES, 176400, 192000)
+
+ENCODINGS: tuple[Encoding, ...] = (
+    Encoding(
+        "wav",
+        "WAV",
+        ".wav",
+        (
+            Subtype("24", "24 bit", code="PCM_24"),
+            Subtype("16", "16 bit", code="PCM_16"),
+            Subtype("float", "32 bit float", True, code="FLOAT"),
+        ),
+        format="WAV",
+    ),
+    Encoding(
+        "flac",
+        "FLAC",
+        ".flac",
+        (Subtype("24", "24 bit", code="PCM_24"), Subtype("16", "16 bit", code="PCM_16")),
+        format="FLAC",
+    ),
+    Encoding(
+        "ogg",
+        "Ogg Vorbis",
+        ".ogg",
+        (
+            Subtype("high", "High quality", code="VORBIS", quality=0.2),
+            Subtype("medium", "Smaller", code="VORBIS", quality=0.5),
+        ),
+        True,
+        _VORBIS_RATES,
+        "OGG",
+    ),
+    Encoding(
+        "mp3",
+        "MP3",
+        ".mp3",
+        (
+            Subtype("high", "High quality", code="MPEG_LAYER_III", quality=0.0),
+            Subtype("medium", "Smaller", code="MPEG_LAYER_III", quality=0.5),
+        ),
+        True,
+        _MPEG_RATES,
+        "MP3",
+    ),
+    Encoding(
+        "m4a",
+        "M4A (AAC)",
+        ".m4a",
+        (Subtype("high", "256 kbit/s", quality=256_000), Subtype("medium", "160 kbit/s", quality=160_000)),
+        True,
+        _AAC_RATES,
+    ),
+)
+
+
+def encode(
+    path: Path, pieces: Iterable[Samples], rate: int, channels: int, frames: int, encoding: Encoding, subtype: Subtype
+) -> None:
+    """Write (channels, frames) pieces to `path`.
+
+    Integer formats clip at full scale (the caller has asked before) and 16 bit gets triangular dither of one least
+    significant bit, the same every time; digital silence stays silent. `frames` is the expected length, 0 if unknown.
+    """
+    target = encoding.rate_for(rate)
+    if target != rate:
+        pieces = _resampled(pieces, rate, target, channels)
+    write = _write_aac if encoding.key == "m4a" else _write_soundfile
+    write(path, pieces, target, channels, frames, encoding, subtype)
+
+
+def _write_soundfile(
+    path: Path, pieces: Iterable[Samples], rate: int, channels: int, frames: int, encoding: Encoding, subtype: Subtype
+) -> None:
+    import soundfile
+
+    container = encoding.format
+    if container == "WAV" and frames * channels * 4 > _RIFF_LIMIT:
+        container = "RF64"
+    options: dict[str, Any] = {}
+    if encoding.lossy:
+        options["compression_level"] = subtype.quality
+    if container == "MP3":
+        options["bitrate_mode"] = "VARIABLE"
+    prepare = _preparation(subtype)
+    with soundfile.SoundFile(str(path), "w", rate, channels, subtype=subtype.code, format=container, **options) as file:
+        for piece in pieces:
+            block = prepare(piece).T
+            # The Vorbis encoder keeps a whole block on its stack: a large one ends the process.
+            step = _VORBIS_BLOCK if encoding.lossy else max(len(block), 1)
+            for start in range(0, len(block), step):
+                file.write(np.ascontiguousarray(block[start : start + step]))
+
+
+def _preparation(subtype: Subtype) -> Callable[[Samples], Samples]:
+    """Return what happens to the samples before they become integers."""
+    if subtype.floating:
+        return lambda piece: piece
+    if subtype.code != "PCM_16":
+        return lambda piece: np.clip(piece, -1.0, 1.0)
+    noise = np.random.default_rng(_DITHER_SEED)
+
+    def dithered(piece: Samples) -> Samples:
+        if not piece.any():
+            return piece
+        first, second = noise.random((2, *piece.shape), np.float32)
+        louder: Samples = piece + (first - second) / np.float32(32768)
+        return np.clip(louder, -1.0, 1.0)
+
+    return dithered
+
+
+def _write_aac(
+    path: Path, pieces: Iterable[Samples], rate: int, channels: int, frames: int, encoding: Encoding, subtype: Subtype
+) -> None:
+    import av
+
+    av.logging.set_level(None)
+    layout = "mono" if channels == 1 else "stereo"
+    with av.open(str(path), "w", format="ipod") as container:
+        stream = container.add_stream("aac", rate=rate, layout=layout)
+        stream.bit_rate = int(subtype.quality) * channels // 2
+        position = 0
+        for piece in pieces:
+            samples = np.ascontiguousarray(np.clip(piece, -1.0, 1.0), np.float32)
+            frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout=layout)
+            frame.sample_rate = rate
+            frame.pts = position
+            position += samples.shape[1]
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def _resampled(pieces: Iterable[Samples], rate: int, target: int, channels: int) -> Iterator[Samples]:
+    import soxr
+
+    stream = soxr.ResampleStream(rate, target, channels, dtype="float32")
+    for piece in pieces:
+        out = stream.resample_chunk(np.ascontiguousarray(piece.T))
+        if len(out):
+            yield out.T
+    out = stream.resample_chunk(np.zeros((0, channels), np.float32), last=True)
+    if len(out):
+        yield out.T

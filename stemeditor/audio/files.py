@@ -1,0 +1,323 @@
+"""Sound files: what is in them, reading them, writing them. The only place that sees (frames, channels).
+
+What a file is, is told by its content, not by its ending.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemeditor.audio.buffer import Samples
+from stemeditor.audio.decoders import DECODERS, Broken, Decoder, Found, Unreadable
+from stemeditor.audio.encoders import ENCODINGS, Encoding, Subtype, encode
+from stemeditor.errors import FileProblem, UserError
+from stemeditor.progress import Progress, Silent
+
+__all__ = [
+    "ENCODINGS",
+    "OPENABLE",
+    "Encoding",
+    "FileInfo",
+    "Subtype",
+    "decode",
+    "encoding",
+    "probe",
+    "write",
+]
+
+OPENABLE: tuple[str, ...] = (
+    *(".wav", ".wave", ".w64", ".rf64", ".aif", ".aiff", ".aifc", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".au"),
+    *(".caf", ".m4a", ".m4b", ".aac", ".alac", ".wma", ".mp4", ".m4v", ".mov", ".mkv", ".mka", ".webm"),
+)
+"""Endings for file dialogs; a file of another ending is opened all the same if it holds sound."""
+
+_SLOWEST_HZ, _FASTEST_HZ = 8000, 192000
+
+_SHARES = {"L": (1.0, 0.0), "R": (0.0, 1.0), "C": (0.5**0.5, 0.5**0.5), "E": (0.0, 0.0)}
+_SHARES |= {"l": (0.5**0.5, 0.0), "r": (0.0, 0.5**0.5), "c": (0.5, 0.5)}
+"""Left and right share of each kind of channel (ITU-R BS.775, table 2); low-frequency effects are left out."""
+
+_NUMBERS = {3: "Three", 4: "Four", 5: "Five", 6: "Six", 7: "Seven", 8: "Eight"}
+
+
+@dataclass(frozen=True, slots=True)
+class FileInfo:
+    """What is in a sound file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    format
+        Its kind, for people.
+    rate, channels
+        As in the file (reading it gives one or two channels).
+    frames
+        Length; an estimate if not `exact`, 0 if unknown.
+    tags
+        Lower-case name -> text.
+    cover
+        Picture data, or None.
+    notice
+        What the user should know about how it is read; "" if there is nothing to say.
+    """
+
+    path: Path
+    format: str
+    rate: int
+    channels: int
+    frames: int
+    exact: bool
+    tags: Mapping[str, str] = field(default_factory=dict)
+    cover: bytes | None = None
+    notice: str = ""
+    order: str = ""
+    decoder: str = ""
+
+
+def probe(path: Path) -> FileInfo:
+    """Look into a file without reading its sound.
+
+    Raises
+    ------
+    FileProblem
+        If it is missing, a folder, empty, not allowed to be read, no sound file, or of a rate out of 8 to 192 kHz.
+    """
+    from stemeditor.audio import tags
+
+    _check_readable(path)
+    for decoder in DECODERS:
+        try:
+            found = decoder.look(path)
+        except Unreadable:
+            continue
+        if found.exact and found.frames == 0:
+            raise FileProblem(f"“{path.name}” is a sound file without any sound in it.", "Choose another file.")
+        if not _SLOWEST_HZ <= found.rate <= _FASTEST_HZ:
+            raise FileProblem(
+                f"“{path.name}” has {found.rate} samples a second; this program takes 8 000 to 192 000.",
+                "Convert it to 44 100 or 48 000 first.",
+            )
+        text, cover = tags.read(path)
+        notice = _notice(found)
+        return FileInfo(
+            path, found.format, found.rate, found.channels, found.frames, found.exact, text, cover, notice,
+            found.order, decoder.name,
+        )  # fmt: skip
+    raise FileProblem(
+        f"“{path.name}” is not a sound file that this program can read.",
+        "It may be damaged, protected, or not sound at all; WAV, AIFF, FLAC, OGG, Opus, MP3, M4A, WMA and videos work.",
+    )
+
+
+def decode(info: FileInfo, progress: Progress | None = None) -> Iterator[Samples]:
+    """Read a file's sound in pieces; the first is short, so that there is something to show at once.
+
+    More than two channels are folded down to two (`FileInfo.notice` says so). Samples that are no numbers become 0.
+
+    Yields
+    ------
+    Samples
+        (1 or 2, frames) at the file's own rate, abutting.
+
+    Raises
+    ------
+    FileProblem
+        If nothing at all can be read. A file that breaks off later just ends there.
+    """
+    progress = progress or Silent()
+    fold = _fold_matrix(info.channels, info.order) if info.channels > 2 else None
+    any_sound = False
+    try:
+        for piece in _decoder(info).read(info.path):
+            progress.check()
+            if not np.isfinite(piece).all():
+                piece = np.nan_to_num(piece, nan=0.0, posinf=0.0, neginf=0.0)
+            if fold is not None and piece.shape[0] == fold.shape[1]:
+                piece = fold @ piece
+            any_sound = any_sound or piece.shape[1] > 0
+            yield piece
+    except (Broken, Unreadable, OSError) as problem:
+        if not any_sound:
+            raise FileProblem(f"“{info.path.name}” cannot be read; it seems to be damaged.", _DAMAGED_HINT) from problem
+    if not any_sound:
+        raise FileProblem(f"There is no sound in “{info.path.name}”.", _DAMAGED_HINT)
+
+
+def encoding(key: str) -> Encoding:
+    """Return the format of that key.
+
+    Raises
+    ------
+    UserError
+        If there is none; the hint names the nearest.
+    """
+    for row in ENCODINGS:
+        if row.key == key:
+            return row
+    keys = [row.key for row in ENCODINGS]
+    near = get_close_matches(key, keys, 1)
+    hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(keys)}."
+    raise UserError(f"There is no format “{key}”.", hint)
+
+
+def write(
+    path: Path,
+    pieces: Iterable[Samples],
+    rate: int,
+    channels: int,
+    kind: Encoding,
+    subtype: str,
+    tags: Mapping[str, str] | None = None,
+    cover: bytes | None = None,
+    overwrite: bool = False,
+    frames: int = 0,
+) -> None:
+    """Write sound to a file that appears under its name only when it is whole.
+
+    Parameters
+    ----------
+    pieces
+        (channels, frames) each; an exception that they raise (such as `Cancelled`) passes, and leaves nothing behind.
+    kind, subtype
+        A row of `ENCODINGS`, and the key of one of its subtypes.
+    frames
+        Expected length if known: a WAV file over 4 GB needs another header.
+
+    Raises
+    ------
+    UserError
+        If the format has no such subtype.
+    FileProblem
+        If the file exists and `overwrite` is off, the folder cannot be written to, or the disk is full.
+    """
+    from stemeditor.audio import tags as tagging
+
+    try:
+        row = kind.subtype(subtype)
+    except KeyError as problem:
+        keys = ", ".join(other.key for other in kind.subtypes)
+        raise UserError(f"{kind.name} has no “{subtype}”.", f"It has {keys}.") from problem
+    temporary = path.with_name(f".{path.stem[:80]}-{secrets.token_hex(4)}.part{kind.ending}")
+    try:
+        try:
+            encode(temporary, pieces, rate, channels, frames, kind, row)
+            tagging.write(temporary, tags or {}, cover)
+            _flush(temporary)
+            _publish(temporary, path, overwrite)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except FileExistsError as problem:
+        raise FileProblem(f"“{path.name}” is there already.", "Choose another name, or allow replacing.") from problem
+    except (UserError, MemoryError):
+        raise
+    except Exception as problem:
+        told = _write_problem(problem, path)
+        if told is None:
+            raise
+        raise told from problem
+
+
+_DAMAGED_HINT = "Get the file again from where it came from, or try another."
+
+
+def _check_readable(path: Path) -> None:
+    try:
+        if path.is_dir():
+            raise FileProblem(f"“{path.name}” is a folder.", "Choose a sound file in it.")
+        with path.open("rb") as file:
+            empty = not file.read(1)
+    except FileNotFoundError as problem:
+        raise FileProblem(f"“{path.name}” is not there any more.", "It may have been moved or renamed.") from problem
+    except PermissionError as problem:
+        raise FileProblem(f"“{path.name}” may not be read.", "Check the permissions of the file.") from problem
+    except (OSError, ValueError) as problem:
+        raise FileProblem(
+            f"“{path.name}” cannot be read ({problem}).", "Check the disk or the connection."
+        ) from problem
+    if empty:
+        raise FileProblem(f"“{path.name}” is empty.", "Get the file again from where it came from.")
+
+
+def _notice(found: Found) -> str:
+    words = []
+    if found.channels > 2:
+        count = _NUMBERS.get(found.channels, str(found.channels))
+        words.append(f"{count} channels were folded down to stereo.")
+    if found.cut:
+        words.append("The file is cut short; what is left of it was read.")
+    return " ".join(words)
+
+
+def _fold_matrix(channels: int, order: str) -> NDArray[np.float32]:
+    """Return the (2, channels) matrix of the fold-down; of an unknown order, even channels go left and odd right."""
+    if order:
+        return np.array([_SHARES[kind] for kind in order], np.float32).T
+    matrix = np.zeros((2, channels), np.float32)
+    matrix[0, 0::2] = 1.0 / len(range(0, channels, 2))
+    matrix[1, 1::2] = 1.0 / len(range(1, channels, 2))
+    return matrix
+
+
+def _decoder(info: FileInfo) -> Decoder:
+    return next(decoder for decoder in DECODERS if decoder.name == info.decoder)
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _publish(temporary: Path, path: Path, overwrite: bool) -> None:
+    """Give the finished file its name; FileExistsError if it is taken and may not be replaced."""
+    if overwrite:
+        os.replace(temporary, path)
+        return
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except (OSError, AttributeError):
+        # No hard links here: take the name first, so that nobody else can, then put the file in its place.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        os.replace(temporary, path)
+
+
+def _write_problem(problem: Exception, path: Path) -> FileProblem | None:
+    """Return words for a failed write; None if it is no matter of files."""
+    import soundfile
+
+    if (
+        not isinstance(problem, (OSError, soundfile.SoundFileError))
+        and type(problem).__module__.split(".")[0] != "mutagen"
+    ):
+        return None
+    code = getattr(problem, "errno", None)
+    folder = path.parent
+    if code == errno.ENOSPC or _nearly_full(folder):
+        return FileProblem(
+            f"The disk is full; “{path.name}” was not written.",
+            "Free some space or choose another disk, then try again.",
+        )
+    if code in (errno.EACCES, errno.EPERM, errno.EROFS) or not os.access(folder, os.W_OK):
+        return FileProblem(f"The folder “{folder.name}” may not be written to.", "Choose another folder.")
+    if not folder.is_dir():
+        return FileProblem(f"The folder “{folder.name}” is not there.", "Choose another folder.")
+    return FileProblem(f"“{path.name}” cannot be written ({problem}).", "Choose another folder or name.")
+
+
+def _nearly_full(folder: Path) -> bool:
+    try:
+        return shutil.disk_usage(folder).free < 1 << 20
+    except OSError:
+        return False

@@ -1,0 +1,98 @@
+"""The short-time Fourier transform and its inverse."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemeditor.audio.buffer import Samples
+
+Spectra = NDArray[np.complex64]
+"""complex64, (channels, bins, hops)."""
+
+_CHUNK_HOPS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Stft:
+    """A periodic Hann window's transform with perfect reconstruction at any length.
+
+    Hop k is centred at frame k * `hop`; before its start and behind its end the sound counts as silence.
+
+    Parameters
+    ----------
+    window
+        Frames in a window, even.
+    hop
+        Frames between windows; at most half a window.
+
+    Raises
+    ------
+    ValueError
+        If the window is odd or the hop too large for the windows to cover everything.
+    """
+
+    window: int
+    hop: int
+
+    def __post_init__(self) -> None:
+        if self.window % 2 or not 0 < self.hop <= self.window // 2:
+            raise ValueError(f"no transform with windows of {self.window} and hops of {self.hop} frames")
+
+    @property
+    def bins(self) -> int:
+        """How many frequencies, 0 Hz to Nyquist."""
+        return self.window // 2 + 1
+
+    def hops(self, frames: int) -> int:
+        """Return how many windows a sound of that length takes."""
+        return -(-frames // self.hop) + 1
+
+    def frequencies(self, rate: int) -> NDArray[np.float32]:
+        """Return (bins,) the frequency of each bin in Hz."""
+        return (np.arange(self.bins) * (rate / self.window)).astype(np.float32)
+
+    def forward(self, samples: Samples) -> Spectra:
+        """Transform (channels, frames) to (channels, bins, hops)."""
+        from scipy import fft
+
+        channels, frames = samples.shape
+        count = self.hops(frames)
+        half = self.window // 2
+        padded = np.zeros((channels, (count - 1) * self.hop + self.window), np.float32)
+        padded[:, half : half + frames] = samples
+        views = np.lib.stride_tricks.sliding_window_view(padded, self.window, axis=1)[:, :: self.hop]
+        out = np.empty((channels, self.bins, count), np.complex64)
+        window = self._window()
+        for start in range(0, count, _CHUNK_HOPS):
+            part = views[:, start : start + _CHUNK_HOPS] * window
+            out[:, :, start : start + _CHUNK_HOPS] = fft.rfft(part, axis=2).transpose(0, 2, 1)
+        return out
+
+    def inverse(self, spectra: Spectra, frames: int) -> Samples:
+        """Transform (channels, bins, hops) back to the (channels, frames) that is nearest in least squares."""
+        from scipy import fft
+
+        channels, _, count = spectra.shape
+        half = self.window // 2
+        length = (count - 1) * self.hop + self.window
+        out = np.zeros((channels, length), np.float32)
+        weight = np.zeros(length, np.float32)
+        window = self._window()
+        square = window**2
+        for start in range(0, count, _CHUNK_HOPS):
+            part: Samples = fft.irfft(
+                spectra[:, :, start : start + _CHUNK_HOPS].transpose(0, 2, 1), self.window, axis=2
+            )
+            part *= window
+            for index in range(part.shape[1]):
+                at = (start + index) * self.hop
+                out[:, at : at + self.window] += part[:, index]
+                weight[at : at + self.window] += square
+        out, weight = out[:, half : half + frames], weight[half : half + frames]
+        return out / np.maximum(weight, np.float32(1e-8))
+
+    def _window(self) -> NDArray[np.float32]:
+        return np.hanning(self.window + 1)[:-1].astype(np.float32)

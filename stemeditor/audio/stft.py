@@ -92,7 +92,8 @@ class Stft:
                 out[:, at : at + self.window] += part[:, index]
                 weight[at : at + self.window] += square
         out, weight = out[:, half : half + frames], weight[half : half + frames]
-        return out / np.maximum(weight, np.float32(1e-8))
+        out /= np.maximum(weight, np.float32(1e-8))
+        return out
 
     def _window(self) -> NDArray[np.float32]:
         return np.hanning(self.window + 1)[:-1].astype(np.float32)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import mmap
+import os
 import tempfile
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +46,8 @@ class SoundStore:
             self._file = tempfile.TemporaryFile(dir=folder, prefix="sound-")  # noqa: SIM115 lives as long as the map
         except OSError as problem:
             raise _no_room(problem) from problem
+        # The map holds the file open by itself; this handle is only for growing.
+        weakref.finalize(self, self._file.close)
         self._filled = 0
         self._capacity = 0
         self._map: mmap.mmap | None = None
@@ -113,8 +117,6 @@ def release(mapped: mmap.mmap) -> None:
 
 
 def _allocate(descriptor: int, size: int) -> None:
-    import os
-
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(descriptor, 0, size)
     else:

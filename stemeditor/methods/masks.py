@@ -1,0 +1,37 @@
+"""Masks: how much of each point of a spectrogram belongs to whom."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Magnitude = NDArray[np.float32]
+"""float32, (bins, hops), 0 or more."""
+
+_TINY = np.float32(1e-10)
+
+
+def soft(wanted: Magnitude, others: Magnitude, power: float = 2.0) -> Magnitude:
+    """Return wanted^p / (wanted^p + others^p), 0 where both are silent.
+
+    With p = 2 it is the Wiener gain of two independent sources of these magnitudes.
+    """
+    if power == 2.0:
+        mine, theirs = np.square(wanted), np.square(others)
+    else:
+        mine, theirs = wanted ** np.float32(power), others ** np.float32(power)
+    mask: Magnitude = mine / (mine + theirs + _TINY)
+    return mask
+
+
+def shares(powers: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return (stems, bins, hops) Wiener gains of these (stems, bins, hops) powers; they sum to 1 or, in silence, 0."""
+    found: NDArray[np.float32] = powers / (powers.sum(axis=0) + _TINY)
+    return found
+
+
+def ramp_up(frequencies: NDArray[np.float32], low_hz: float, high_hz: float) -> NDArray[np.float32]:
+    """Return (bins, 1): 0 below `low_hz`, 1 above `high_hz`, a raised cosine over log frequency between them."""
+    position = np.log(np.maximum(frequencies, 1.0) / low_hz) / np.log(high_hz / low_hz)
+    ramp: NDArray[np.float32] = (0.5 - 0.5 * np.cos(np.pi * np.clip(position, 0.0, 1.0))).astype(np.float32)
+    return ramp[:, np.newaxis]

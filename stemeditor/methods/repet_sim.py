@@ -1,0 +1,112 @@
+"""What comes again is background: repetition found by similarity."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemeditor.audio.buffer import Audio
+from stemeditor.methods.base import MethodInfo, Param, Params, Stems
+from stemeditor.methods.masks import Magnitude, ramp_up
+from stemeditor.methods.spectra import HOPS_A_WINDOW, magnitude, masked, transform_for
+from stemeditor.progress import Progress
+
+_HOPS_A_CHECK = 16
+
+
+def background(level: Magnitude, neighbours: int, apart_hops: int, progress: Progress) -> Magnitude:
+    """Return the part of a spectrogram that repeats: (bins, hops), never more than `level`.
+
+    For every hop the `neighbours` most similar ones (cosine, eq. 1), any two of them at least `apart_hops` apart, are
+    found in the whole stretch; the background is the median over them (eq. 2), held below what is there (eq. 3).
+    """
+    count = level.shape[1]
+    spectra = np.ascontiguousarray(level.T)
+    norms = np.linalg.norm(spectra, axis=1, keepdims=True)
+    unit = spectra / np.maximum(norms, 1e-12)
+    # Nearest hops alone would be the same note again: one candidate for each stretch of `apart_hops`.
+    stretches = max(-(-count // apart_hops), 1)
+    edges = np.minimum(np.arange(stretches + 1) * apart_hops, count)
+    wanted = min(neighbours, stretches)
+    out = np.empty_like(spectra)
+    for start in range(0, count, _HOPS_A_CHECK):
+        progress.check()
+        stop = min(start + _HOPS_A_CHECK, count)
+        similarity = unit[start:stop] @ unit.T
+        best = _best_of_each(similarity, edges)
+        scores = np.take_along_axis(similarity, best, axis=1)
+        chosen = np.argpartition(-scores, wanted - 1, axis=1)[:, :wanted]
+        found = np.take_along_axis(best, chosen, axis=1)
+        out[start:stop] = np.median(spectra[found], axis=1, overwrite_input=True)
+    held: Magnitude = np.minimum(out, spectra).T
+    return held
+
+
+def _best_of_each(similarity: Magnitude, edges: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return (hops, stretches): the index of the most similar hop within each stretch [edges[k], edges[k + 1])."""
+    rows, count = similarity.shape
+    length = int(edges[1] - edges[0])
+    stretches = len(edges) - 1
+    padded = np.full((rows, stretches * length), -1.0, np.float32)
+    padded[:, :count] = similarity
+    inside = padded.reshape(rows, stretches, length).argmax(axis=2)
+    found: NDArray[np.int64] = inside + edges[:-1]
+    return found
+
+
+class RepetSim:
+    """The voice from its accompaniment: what is sung changes, what is played comes again."""
+
+    info = MethodInfo(
+        key="repet_sim",
+        name="Repetition (REPET-SIM)",
+        family="repetition",
+        sentence="Keeps what recurs as accompaniment and gives the rest to the voice. Good on loops and riffs.",
+        source="Z. Rafii, B. Pardo, Music/voice separation using the similarity matrix, ISMIR 2012",
+        stems=("vocals", "accompaniment"),
+        segment_s=30.0,
+        overlap_s=2.0,
+        rest="accompaniment",
+        speed=35.0,
+        params=(
+            Param(
+                "neighbours",
+                "Repetitions",
+                20,
+                "More blurs the accompaniment into what recurs most often, fewer follows its changes.",
+                3,
+                60,
+            ),
+            Param(
+                "apart_s",
+                "Distance",
+                0.6,
+                "Raise it if long notes of the voice stay in the accompaniment.",
+                0.1,
+                3.0,
+                "s",
+            ),
+            Param(
+                "low_cut_hz",
+                "Voice begins at",
+                100.0,
+                "Below it everything belongs to the accompaniment.",
+                20.0,
+                400.0,
+                "Hz",
+            ),
+        ),
+    )
+
+    def separate(self, mix: Audio, params: Params, progress: Progress) -> Stems:
+        """See `Method.separate`."""
+        transform = transform_for(mix.rate, 0.06)
+        spectra = transform.forward(mix.samples)
+        level = magnitude(spectra)
+        hop_s = transform.window / HOPS_A_WINDOW / mix.rate
+        apart = max(round(float(params["apart_s"]) / hop_s), 1)
+        repeating = background(level, int(params["neighbours"]), apart, progress)
+        mask = 1.0 - repeating / np.maximum(level, 1e-10)
+        low = float(params["low_cut_hz"])
+        mask *= ramp_up(transform.frequencies(mix.rate), low * 0.8, low * 1.25)
+        return {"vocals": masked(spectra, mask.astype(np.float32), transform, mix)}

@@ -20,8 +20,7 @@ def soft(wanted: Magnitude, others: Magnitude, power: float = 2.0) -> Magnitude:
         mine, theirs = np.square(wanted), np.square(others)
     else:
         mine, theirs = wanted ** np.float32(power), others ** np.float32(power)
-    mask: Magnitude = mine / (mine + theirs + _TINY)
-    return mask
+    return np.asarray(mine / (mine + theirs + _TINY), np.float32)
 
 
 def shares(powers: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -33,5 +32,4 @@ def shares(powers: NDArray[np.float32]) -> NDArray[np.float32]:
 def ramp_up(frequencies: NDArray[np.float32], low_hz: float, high_hz: float) -> NDArray[np.float32]:
     """Return (bins, 1): 0 below `low_hz`, 1 above `high_hz`, a raised cosine over log frequency between them."""
     position = np.log(np.maximum(frequencies, 1.0) / low_hz) / np.log(high_hz / low_hz)
-    ramp: NDArray[np.float32] = (0.5 - 0.5 * np.cos(np.pi * np.clip(position, 0.0, 1.0))).astype(np.float32)
-    return ramp[:, np.newaxis]
+    return np.asarray(0.5 - 0.5 * np.cos(np.pi * np.clip(position, 0.0, 1.0)), np.float32)[:, np.newaxis]

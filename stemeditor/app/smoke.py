@@ -1,0 +1,176 @@
+"""The whole program once, by itself: open, separate, hear every lane, export, report."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stemeditor import paths
+from stemeditor.errors import UserError
+
+_PATIENCE_S = 3600.0
+_LISTEN_S = 1.0
+
+
+class _Stuck(Exception):
+    """Something that should have come did not; the text says what."""
+
+
+def run_smoke(song: Path | None, folder: Path) -> int:
+    """Drive the real window through its main job and write what happened to `folder`.
+
+    Opens the song (the demo if None), separates it, plays a second with each lane solo, exports the stems as float
+    WAV to ``folder/stems``, saves ``window.png`` and ``report.json``.
+
+    Returns
+    -------
+    int
+        0 if all of it worked, every stem added up and nothing stuttered; else 1, and the report says why.
+    """
+    song = song or paths.resource("demo", "demo.flac")
+    report: dict[str, Any] = {"song": str(song), "ok": False, "problems": []}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _drive(song, folder, report)
+    except (UserError, _Stuck, OSError) as problem:
+        report["problems"].append(str(problem))
+    report["ok"] = not report["problems"]
+    report["peak_memory_mb"] = round(_peak_memory_mb(), 1)
+    text = json.dumps(report, indent=1)
+    try:
+        (folder / "report.json").write_text(text + "\n", encoding="utf-8")
+    except OSError as problem:
+        print(f"stemeditor: the report cannot be written ({problem.strerror})", file=sys.stderr)
+        return 1
+    print(text)
+    return 0 if report["ok"] else 1
+
+
+def _drive(song: Path, folder: Path, report: dict[str, Any]) -> None:
+    began = time.perf_counter()
+    from stemeditor.app.application import build
+    from stemeditor.settings import Settings
+
+    parts = build(settings=Settings(None))
+    times = report["times_s"] = {}
+    try:
+        controller, window, app = parts.controller, parts.window, parts.application
+        window.resize(1280, 800)
+        window.show()
+        app.processEvents()
+        times["window"] = _since(began)
+        problems: list[str] = report["problems"]
+        controller.noticed.connect(
+            lambda notice: (
+                problems.append(f"{notice.text} {notice.details}".strip()) if notice.kind in ("error", "bug") else None
+            )
+        )
+
+        def wait(what: str, done: Callable[[], bool]) -> float:
+            start = time.perf_counter()
+            while not done():
+                if problems:
+                    raise _Stuck(f"{what} failed")
+                if time.perf_counter() - start > _PATIENCE_S:
+                    raise _Stuck(f"{what} takes longer than {_PATIENCE_S:g} s")
+                app.processEvents()
+                time.sleep(0.002)
+            return _since(start)
+
+        controller.open(song)
+        times["first_waveform"] = wait("opening", lambda: controller.project.song is not None)
+        times["open"] = times["first_waveform"] + wait("opening", lambda: not controller.opening)
+        audio = controller.project.song.sound.audio  # type: ignore[union-attr]
+        report["duration_s"], report["rate"], report["channels"] = audio.duration_s, audio.rate, audio.channels
+
+        controller.separate()
+        times["first_stem"] = wait("separating", lambda: bool(controller.project.filled))
+        times["separate"] = times["first_stem"] + wait("separating", lambda: not controller.separating)
+        project = controller.document.base
+        report["method"] = project.method
+        report["stems"] = [lane.role for lane in project.stems]
+        report["real_time_factor"] = round(audio.duration_s / times["separate"], 2)
+        if not project.stems:
+            raise _Stuck("separating made no stems")
+        report["sum_error_db"] = round(_sum_error_db(project), 1)
+        if report["sum_error_db"] > -80.0:
+            problems.append("the stems do not add up to the song")
+
+        parts.output.open(controller.settings.text("output_device"))
+        report["output"] = parts.output.status.text
+        for lane in project.lanes:
+            controller.solo_only(lane.id)
+            controller.seek(audio.frames // 3)
+            controller.play_pause()
+            start = time.perf_counter()
+            wait(f"playing {lane.name}", lambda start=start: _since(start) >= _LISTEN_S)  # type: ignore[misc]
+            if controller.player.playing and controller.player.position == audio.frames // 3:
+                problems.append(f"{lane.name} does not play")
+            if controller.player.playing:
+                controller.play_pause()
+        controller.clear_solo()
+        report["underruns"] = parts.output.underruns
+
+        _export(controller, folder, times, wait, report)
+        app.processEvents()
+        if not window.grab().save(str(folder / "window.png")):
+            problems.append("the picture of the window cannot be written")
+    finally:
+        parts.close()
+
+
+def _export(
+    controller: Any,
+    folder: Path,
+    times: dict[str, float],
+    wait: Callable[[str, Callable[[], bool]], float],
+    report: dict[str, Any],
+) -> None:
+    from stemeditor.jobs.export import ExportRequest, stem_items
+
+    project = controller.document.base
+    request = ExportRequest(
+        project.song, stem_items(project), folder / "stems", "{stem}", "wav", "float", overwrite=True
+    )
+    controller.export(replace(request))
+    times["export"] = wait("exporting", lambda: not controller.jobs)
+    written = sorted(path.name for path in (folder / "stems").glob("*.wav"))
+    report["files"] = written
+    if len(written) < len(project.stems):
+        report["problems"].append("not every stem was written")
+
+
+def _sum_error_db(project: Any) -> float:
+    """Return the level of the song minus its stems, relative to the song; -300 for nothing."""
+    audio = project.song.sound.audio
+    song = error = 0.0
+    for start in range(0, audio.frames, 1 << 20):
+        part = np.asarray(audio.samples[:, start : start + (1 << 20)], np.float64)
+        left = part.copy()
+        for lane in project.stems:
+            left -= lane.sound.audio.samples[:, start : start + (1 << 20)]
+        song += float(np.vdot(part, part))
+        error += float(np.vdot(left, left))
+    return max(10 * math.log10(error / song), -300.0) if error > 0 and song > 0 else -300.0
+
+
+def _since(start: float) -> float:
+    return round(time.perf_counter() - start, 3)
+
+
+def _peak_memory_mb() -> float:
+    """Return the largest resident size of this process so far, in MB; 0 where the system does not tell."""
+    if sys.platform == "win32":
+        return 0.0
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1024 * 1024) if sys.platform == "darwin" else peak / 1024

@@ -1,0 +1,328 @@
+"""The verbs, with the real pool, relay, document and player; the sound output is a bystander."""
+
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pytestqt.qtbot import QtBot
+
+from stemeditor.app.controller import Controller, ExportQuestion
+from stemeditor.app.messages import BUG, ERROR, INFO, WARNING, Notice
+from stemeditor.app.relay import Relay
+from stemeditor.errors import UserError
+from stemeditor.jobs.export import ExportRequest, TooLoud, stem_items
+from stemeditor.jobs.pool import Pool
+from stemeditor.methods import registry
+from stemeditor.methods.base import MethodInfo, Params, Stems
+from stemeditor.mixing.player import Player
+from stemeditor.progress import Progress
+from stemeditor.project.document import Document
+from stemeditor.settings import Settings
+from tests.conftest import ExpectedLogs
+from tests.helpers.sounds import music, tone, write_wav
+
+
+class Output:
+    """A sound output that is closed and never opened."""
+
+    closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Halves:
+    """A method that the test holds by the hand: two stems, each half of the song; waits until it may go on."""
+
+    info = MethodInfo(
+        "halves", "Halves", "test", "Two halves.", "None", ("left", "right"), segment_s=1.0, rest="right", speed=10.0
+    )
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.go = threading.Event()
+        self.pieces = 0
+        self.error: BaseException | None = None
+
+    def separate(self, mix, params: Params, progress: Progress) -> Stems:
+        self.entered.set()
+        while not self.go.wait(0.002):
+            progress.check()
+        self.pieces += 1
+        if self.error is not None and self.pieces > 1:
+            raise self.error
+        return {"left": mix.samples * np.float32(0.5)}
+
+
+@pytest.fixture
+def controller(qtbot: QtBot, tmp_path: Path):
+    relay = Relay()
+    pool = Pool(relay.post)
+    controller = Controller(Document(), Player(), Output(), Settings(None), relay, pool, tmp_path / "cache")
+    controller.told: list[Notice] = []
+    controller.noticed.connect(controller.told.append)
+    yield controller
+    controller.close()
+
+
+@pytest.fixture
+def method(monkeypatch: pytest.MonkeyPatch) -> Halves:
+    method = Halves()
+    monkeypatch.setattr(registry, "load", lambda key: method)
+    monkeypatch.setattr(registry, "info", lambda key: method.info)
+    return method
+
+
+@pytest.fixture
+def song_path(tmp_path: Path) -> Path:
+    return write_wav(tmp_path / "Song.wav", music(4.0))
+
+
+def open_song(controller: Controller, qtbot: QtBot, path: Path) -> None:
+    controller.open(path)
+    qtbot.waitUntil(lambda: not controller.opening, timeout=10000)
+
+
+def separate(controller: Controller, qtbot: QtBot, method: Halves) -> None:
+    method.go.set()
+    controller.separate()
+    qtbot.waitUntil(lambda: not controller.separating, timeout=10000)
+
+
+def test_opening_shows_one_lane_and_remembers_the_file(controller, qtbot: QtBot, song_path: Path) -> None:
+    open_song(controller, qtbot, song_path)
+    assert [lane.role for lane in controller.project.lanes] == ["song"]
+    assert controller.document.undo_name == "Open song"
+    assert controller.settings.names("recent_files") == [str(song_path)]
+    assert controller.player.mix.frames == controller.project.frames
+    assert controller.current_lane == controller.project.lanes[0].id
+    assert controller.jobs == ()
+
+
+def test_a_broken_file_costs_nothing_and_stays_beside_its_name(
+    controller, qtbot: QtBot, song_path: Path, tmp_path: Path
+) -> None:
+    open_song(controller, qtbot, song_path)
+    before = controller.document.base
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(b"RIFF nonsense")
+    open_song(controller, qtbot, broken)
+    assert controller.document.base is before
+    assert not controller.document.previewing
+    (job,) = controller.jobs
+    assert (job.title, job.state) == ("broken.wav", "failed")
+    assert job.text
+    assert [notice.kind for notice in controller.told] == [ERROR]
+    controller.dismiss_job(job.id)
+    assert controller.jobs == ()
+
+
+def test_the_last_of_two_opened_songs_wins(controller, qtbot: QtBot, song_path: Path, tmp_path: Path) -> None:
+    other = write_wav(tmp_path / "Other.wav", tone(440, 1.0))
+    controller.open(song_path)
+    controller.open(other)
+    qtbot.waitUntil(lambda: not controller.opening, timeout=10000)
+    assert controller.project.song.title == "Other"
+    assert controller.jobs == () or qtbot.waitUntil(lambda: controller.jobs == ()) is None
+
+
+def test_separating_is_one_undo_step(controller, qtbot: QtBot, song_path: Path, method: Halves) -> None:
+    open_song(controller, qtbot, song_path)
+    separate(controller, qtbot, method)
+    assert [lane.role for lane in controller.project.lanes] == ["song", "left", "right"]
+    assert controller.project.lanes[0].muted
+    assert controller.project.filled is None
+    controller.undo()
+    assert [lane.role for lane in controller.project.lanes] == ["song"]
+    assert not controller.project.lanes[0].muted
+    controller.redo()
+    assert len(controller.project.lanes) == 3
+
+
+def test_lanes_fill_and_can_be_mixed_while_the_rest_is_computed(
+    controller, qtbot: QtBot, song_path: Path, method: Halves
+) -> None:
+    open_song(controller, qtbot, song_path)
+    grown: list[tuple[str, ...]] = []
+    controller.grown.connect(grown.append)
+    controller.separate()
+    qtbot.waitUntil(lambda: controller.document.previewing, timeout=5000)
+    left = controller.project.stems[0]
+    controller.set_soloed(left.id, True)
+    controller.set_gain(left.id, 0.5)
+    assert len(controller.document.base.lanes) == 1
+    method.go.set()
+    qtbot.waitUntil(lambda: not controller.separating, timeout=10000)
+    assert grown
+    assert controller.project.lane(left.id).soloed
+    assert controller.project.lane(left.id).gain == 0.5
+
+
+def test_cancel_is_obeyed_within_a_third_of_a_second_and_silent(
+    controller, qtbot: QtBot, song_path: Path, method: Halves
+) -> None:
+    open_song(controller, qtbot, song_path)
+    before = controller.document.base
+    controller.separate()
+    qtbot.waitUntil(lambda: controller.document.previewing and method.entered.is_set(), timeout=5000)
+    job = controller._separation
+    controller.cancel_separation()
+    assert controller.project is before
+    assert controller.can_separate
+    assert controller.jobs == ()
+    qtbot.waitUntil(lambda: job.cancelled and not controller.pool._jobs, timeout=300)
+    assert controller.told == []
+
+
+def test_a_late_answer_is_dropped(controller, qtbot: QtBot, song_path: Path, tmp_path: Path, method: Halves) -> None:
+    open_song(controller, qtbot, song_path)
+    controller.separate()
+    qtbot.waitUntil(lambda: controller.document.previewing, timeout=5000)
+    # The method ends, but before its answer is delivered the song is gone.
+    method.go.set()
+    deadline = time.monotonic() + 5
+    while controller.pool._jobs and time.monotonic() < deadline:
+        time.sleep(0.005)
+    controller.undo()
+    assert controller.project.song is None
+    qtbot.wait(50)
+    assert controller.project.song is None
+    assert controller.project.lanes == ()
+    assert not controller.document.previewing
+
+
+def test_opening_another_song_stops_the_separation_only_when_it_is_there(
+    controller, qtbot: QtBot, song_path: Path, tmp_path: Path, method: Halves
+) -> None:
+    open_song(controller, qtbot, song_path)
+    controller.separate()
+    qtbot.waitUntil(lambda: controller.document.previewing, timeout=5000)
+    open_song(controller, qtbot, tmp_path / "missing.wav")
+    assert controller.separating
+    other = write_wav(tmp_path / "Other.wav", tone(440, 1.0))
+    open_song(controller, qtbot, other)
+    assert not controller.separating
+    assert controller.project.song.title == "Other"
+    assert [lane.role for lane in controller.project.lanes] == ["song"]
+    controller.undo()
+    assert controller.project.song.title == "Song"
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"), [(UserError("This song does not suit.", "Try HPSS."), ERROR), (ZeroDivisionError("x"), BUG)]
+)
+def test_a_failing_method_leaves_the_song_as_it_was(
+    controller, qtbot: QtBot, song_path: Path, method: Halves, logs: ExpectedLogs, error: Exception, kind: str
+) -> None:
+    logs.expect("ZeroDivisionError")
+    open_song(controller, qtbot, song_path)
+    before = controller.document.base
+    method.error = error
+    separate(controller, qtbot, method)
+    assert controller.document.base is before
+    assert not controller.document.previewing
+    (notice,) = controller.told
+    assert notice.kind == kind
+    assert ("ZeroDivisionError" in notice.details) == (kind == BUG)
+    assert [job.state for job in controller.jobs] == (["failed"] if kind == ERROR else [])
+    method.error = None
+    separate(controller, qtbot, method)
+    assert len(controller.project.lanes) == 3
+
+
+def test_edits_reach_the_player_and_the_history(controller, qtbot: QtBot, song_path: Path) -> None:
+    open_song(controller, qtbot, song_path)
+    lane = controller.project.lanes[0].id
+    controller.set_gain(lane, 0.9)
+    controller.set_gain(lane, 0.5)
+    controller.end_drag()
+    controller.set_pan(lane, -1.0)
+    controller.rename(lane, "Mine")
+    controller.set_muted(lane, True)
+    assert controller.player.mix.strips[0].gain == 0.5
+    assert controller.player.mix.strips[0].muted
+    names = []
+    while controller.document.undo_name != "Open song":
+        names.append(controller.document.undo_name)
+        controller.undo()
+    assert names == ["Mute mine", "Rename song", "Pan of song", "Gain of song"]
+
+
+def test_selection_and_loop_stay_within_the_song(controller, qtbot: QtBot, song_path: Path) -> None:
+    open_song(controller, qtbot, song_path)
+    frames = controller.project.frames
+    controller.set_looping(True)
+    assert controller.player.loop == (0, frames)
+    controller.set_selection(5000, -20)
+    assert controller.selection == (0, 5000)
+    assert controller.player.loop == (0, 5000)
+    controller.set_selection(7, 7)
+    assert controller.selection is None
+    controller.set_looping(False)
+    assert controller.player.loop is None
+    controller.seek(frames + 5)
+    assert controller.player.position == frames
+
+
+def test_transport_without_a_song_does_nothing(controller) -> None:
+    controller.play_pause()
+    controller.stop()
+    controller.separate()
+    controller.undo()
+    assert not controller.player.playing
+    assert controller.jobs == ()
+
+
+def test_an_export_tells_where_its_files_are(
+    controller, qtbot: QtBot, song_path: Path, tmp_path: Path, method: Halves
+) -> None:
+    open_song(controller, qtbot, song_path)
+    separate(controller, qtbot, method)
+    project = controller.project
+    controller.export(ExportRequest(project.song, stem_items(project), tmp_path / "out", "{stem}"))
+    qtbot.waitUntil(lambda: controller.told and not controller.jobs, timeout=10000)
+    assert [notice.kind for notice in controller.told] == [INFO]
+    assert controller.told[0].folder == tmp_path / "out"
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["Left.wav", "Right.wav"]
+
+
+def test_an_export_that_would_clip_asks(controller, qtbot: QtBot, tmp_path: Path, method: Halves) -> None:
+    open_song(controller, qtbot, write_wav(tmp_path / "Loud.wav", tone(440, 1.0, level=3.0)))
+    separate(controller, qtbot, method)
+    project = controller.project
+    asked: list[ExportQuestion] = []
+    controller.asked.connect(asked.append)
+    controller.export(ExportRequest(project.song, stem_items(project), tmp_path / "out", "{stem}"))
+    qtbot.waitUntil(lambda: bool(asked), timeout=10000)
+    assert isinstance(asked[0].error, TooLoud)
+    qtbot.waitUntil(lambda: controller.jobs == (), timeout=1000)
+    assert controller.told == []
+
+
+def test_a_folded_song_says_so(controller, qtbot: QtBot, tmp_path: Path) -> None:
+    six = np.tile(tone(440, 0.5, channels=1), (6, 1))
+    open_song(controller, qtbot, write_wav(tmp_path / "Six.wav", six))
+    assert controller.project.song.sound.audio.channels == 2
+    assert [notice.kind for notice in controller.told] == [WARNING]
+
+
+def test_the_estimate_is_measured_once_a_method_ran(controller, qtbot: QtBot, song_path: Path, method: Halves) -> None:
+    assert controller.estimate_s("halves") is None
+    open_song(controller, qtbot, song_path)
+    assert controller.estimate_s("halves") == pytest.approx(0.4)
+    separate(controller, qtbot, method)
+    assert controller.estimate_s("halves") != pytest.approx(0.4)
+
+
+def test_closing_in_the_middle_of_everything_is_quiet(
+    controller, qtbot: QtBot, song_path: Path, method: Halves
+) -> None:
+    open_song(controller, qtbot, song_path)
+    controller.separate()
+    controller.play_pause()
+    qtbot.waitUntil(method.entered.is_set, timeout=5000)
+    controller.close()
+    assert controller.output.closed
+    assert not controller.player.playing

@@ -15,7 +15,7 @@ from stemeditor.app.messages import INFO, WARNING, Notice, notice_of
 from stemeditor.app.relay import Relay
 from stemeditor.errors import UserError
 from stemeditor.jobs.job import Advanced, Crashed, Done, Event, Failed, Job, Posted, Started, Stopped
-from stemeditor.jobs.pool import COMPUTE, DISK, Pool
+from stemeditor.jobs.pool import COMPUTE, DISK, VIEW, Pool
 from stemeditor.methods.base import ParamValue
 from stemeditor.mixing.player import Player
 from stemeditor.project import edits
@@ -227,6 +227,15 @@ class Controller(QObject):
         title = f"Export {request.song.title}"
         self._start(DISK, title, export_stems, request, request.song.id, _ignore, self._exported, needs_word)
 
+    def paint(self, work: Callable[..., Any], request: object, done: Callable[[Any], None]) -> Job:
+        """Compute something for the eye in the background; `done(result)` is called here, in the main thread.
+
+        The window shows nothing of it. Cancel the job to forget it.
+        """
+        job = self.pool.submit(VIEW, "", work, request)
+        self._ongoing[job.id] = _Ongoing(job, _ignore, done, lambda error: True)
+        return job
+
     # Editing
 
     def undo(self) -> None:
@@ -389,18 +398,19 @@ class Controller(QObject):
         if isinstance(event, Done):
             ongoing.done(event.result)
             self._forget(job)
-            del self._states[job.id]
+            self._states.pop(job.id, None)
         else:
             self._forget(job)
             if isinstance(event, Failed) and not ongoing.failed(event.error):
                 self._state(job, state="failed", text=event.error.message, hint=event.error.hint, left_s=None)
                 self.noticed.emit(notice_of(event.error))
             else:
-                del self._states[job.id]
+                self._states.pop(job.id, None)
                 if isinstance(event, Crashed):
                     self.noticed.emit(notice_of(event.error))
-        self.jobs_changed.emit()
-        self.transport_changed.emit()
+        if job.title:
+            self.jobs_changed.emit()
+            self.transport_changed.emit()
 
     def _forget(self, job: Job) -> None:
         """Drop what a job that is over left half done."""
@@ -413,6 +423,8 @@ class Controller(QObject):
             self.document.drop_preview()
 
     def _state(self, job: Job, **fields: Any) -> None:
+        if job.id not in self._states:
+            return
         self._states[job.id] = replace(self._states[job.id], **fields)
         self.jobs_changed.emit()
 

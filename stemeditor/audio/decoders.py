@@ -1,7 +1,8 @@
-"""Libraries that read sound files, each behind the same two functions. Tried in the order of `DECODERS`."""
+"""Libraries that read sound files, each behind the same two functions."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +13,17 @@ import numpy as np
 from stemeditor.audio.buffer import Samples
 
 _FIRST_FRAMES = 1 << 15
-_PIECE_FRAMES = 1 << 18
+_PIECE_FRAMES = 1 << 17
+_MOST_FRAMES_PER_BYTE = 1 << 13
+"""No format packs silence tighter; a header that promises more is wrong."""
 
 
 class Unreadable(Exception):
     """The file is not for this decoder; another may read it."""
+
+
+class Soundless(Unreadable):
+    """The file is well, but what it holds is no sound."""
 
 
 class Broken(Exception):
@@ -36,8 +43,7 @@ class Found:
     frames
         Length; an estimate if not `exact`, 0 if unknown.
     order
-        One letter a channel: L, R, C (centre), E (low-frequency effects), l, r (surrounds), c (centre surround);
-        "" if the file does not say.
+        The channels in the letters of `fold.matrix`; "" if the file does not say.
     cut
         Whether the file's own header promises more than there is.
     """
@@ -60,8 +66,24 @@ class Decoder:
     read: Callable[[Path], Iterator[Samples]]
 
 
-_WAVE_ORDER = {1: "C", 2: "LR", 3: "LRC", 4: "LRlr", 5: "LRClr", 6: "LRCElr", 7: "LRCEclr", 8: "LRCElrlr"}
+def decoders_for(path: Path) -> tuple[Decoder, ...]:
+    """Return the decoders to try, the best first; OSError if the file cannot be read.
+
+    libsndfile is exact and fast, except with MPEG sound: there its decoder talks to the terminal about every flaw.
+    """
+    with path.open("rb") as file:
+        head = file.read(4)
+    mpeg = head[:3] == b"ID3" or (head[:1] == b"\xff" and head[1:2] >= b"\xe0")
+    return (PYAV, SOUNDFILE) if mpeg else (SOUNDFILE, PYAV)
+
+
+_WAVE_ORDER = {3: "LRC", 4: "LRlr", 5: "LRClr", 6: "LRCElr", 7: "LRCEclr", 8: "LRCElrlr"}
 _VORBIS_ORDER = {3: "LCR", 4: "LRlr", 5: "LCRlr", 6: "LCRlrE", 7: "LCRlrcE", 8: "LCRlrlrE"}
+_WAVE_LETTERS = {"L": "L", "R": "R", "C": "C", "LFE": "E", "Ls": "l", "Rs": "r", "Cs": "c", "Sl": "l", "Sr": "r"}
+_AV_LETTERS = {
+    **{"FL": "L", "FR": "R", "FC": "C", "LFE": "E", "BL": "l", "BR": "r", "SL": "l", "SR": "r", "BC": "c"},
+    **{"FLC": "L", "FRC": "R", "DL": "L", "DR": "R"},
+}
 
 
 def _look_soundfile(path: Path) -> Found:
@@ -71,9 +93,19 @@ def _look_soundfile(path: Path) -> Found:
         info = soundfile.info(str(path), verbose=True)
     except (soundfile.SoundFileError, TypeError, ValueError) as problem:
         raise Unreadable(str(problem)) from problem
+    if info.format == "RAW":
+        raise Unreadable("taken for sound because of its ending only")
+    frames, exact = info.frames, True
+    if frames > path.stat().st_size * _MOST_FRAMES_PER_BYTE:
+        frames, exact = 0, False
+    name = {"WAVEX": "WAV", "RF64": "WAV"}.get(info.format, info.format)
+    if info.subtype in ("OPUS", "VORBIS"):
+        name = info.subtype.capitalize()
     order = (_VORBIS_ORDER if info.format == "OGG" else _WAVE_ORDER).get(info.channels, "")
-    name = "Opus" if info.subtype == "OPUS" else info.format
-    return Found(name, info.samplerate, info.channels, info.frames, True, order, "should be" in info.extra_info)
+    if mask := re.search(r"Channel Mask +: \w+ \(([\w, ]+)\)", info.extra_info):
+        order = "".join(_WAVE_LETTERS.get(speaker, "?") for speaker in mask[1].split(", "))
+    cut = re.search(r"^data : \d+ \(should be", info.extra_info, re.MULTILINE) is not None
+    return Found(name, info.samplerate, info.channels, frames, exact, "" if "?" in order else order, cut)
 
 
 def _read_soundfile(path: Path) -> Iterator[Samples]:
@@ -92,66 +124,110 @@ def _read_soundfile(path: Path) -> Iterator[Samples]:
         raise Broken(str(problem)) from problem
 
 
-def _look_av(path: Path) -> Found:
-    import av
+# Nothing that refers to other files or to the network: playlists can name both.
+_AV_DEMUXERS = (
+    "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,loas,matroska,mov,mp3,mpeg,mpegts,ogg,tak,tta,w64,wav,"
+    "webm,wv"
+)
 
+
+def _look_av(path: Path) -> Found:
     with _opened(path) as container:
-        stream = container.streams.audio[0]
-        codec = stream.codec_context
-        rate, channels = int(codec.sample_rate or 0), int(codec.layout.nb_channels or 0)
-        if rate == 0 or channels == 0:
-            raise Unreadable("no rate or no channels")
-        frames = 0
-        if stream.duration is not None and stream.time_base is not None:
-            frames = int(stream.duration * stream.time_base * rate)
-        elif container.duration is not None:
-            frames = int(container.duration / av.time_base * rate)
-        # FFmpeg hands its channels out in the order of a WAV file whatever the codec's own.
-        return Found(codec.name.upper(), rate, channels, max(frames, 0), False, _WAVE_ORDER.get(channels, ""))
+        return _describe(container)
 
 
 def _read_av(path: Path) -> Iterator[Samples]:
+    """Decode what can be decoded: packets that are damaged are left out."""
+    with _opened(path) as container:
+        found = _describe(container)
+        left = found.frames if found.exact else None
+        waiting: list[Samples] = []
+        count, wanted = 0, _FIRST_FRAMES
+        for part in _blocks(container, found):
+            waiting.append(part if left is None else part[:, :left])
+            left = None if left is None else left - waiting[-1].shape[1]
+            count += waiting[-1].shape[1]
+            if count >= wanted:
+                yield np.concatenate(waiting, axis=1)
+                waiting, count, wanted = [], 0, _PIECE_FRAMES
+        if count:
+            yield np.concatenate(waiting, axis=1)
+
+
+def _blocks(container: Any, found: Found) -> Iterator[Samples]:
     import av
     from av.audio.resampler import AudioResampler
 
-    with _opened(path) as container:
-        stream = container.streams.audio[0]
-        stream.thread_type = "AUTO"
-        planar = AudioResampler(format="fltp", layout=stream.codec_context.layout)
-        waiting: list[Samples] = []
-        count, wanted = 0, _FIRST_FRAMES
-        try:
-            for frame in container.decode(stream):
-                for part in planar.resample(frame):
-                    waiting.append(np.asarray(part.to_ndarray(), np.float32))
-                    count += waiting[-1].shape[1]
-                if count >= wanted:
-                    yield np.concatenate(waiting, axis=1)
-                    waiting, count, wanted = [], 0, _PIECE_FRAMES
-            waiting.extend(np.asarray(part.to_ndarray(), np.float32) for part in planar.resample(None))
-        except av.FFmpegError as problem:
-            if waiting:
-                yield np.concatenate(waiting, axis=1)
-            raise Broken(str(problem)) from problem
-        if waiting:
-            yield np.concatenate(waiting, axis=1)
+    stream = container.streams.audio[0]
+    stream.thread_type = "AUTO"
+    planar = AudioResampler(format="fltp")
+    try:
+        for packet in container.demux(stream):
+            try:
+                frames = packet.decode()
+            except av.error.InvalidDataError:
+                continue
+            for frame in frames:
+                if (frame.sample_rate, frame.layout.nb_channels) != (found.rate, found.channels):
+                    return  # another recording was hung on behind this one
+                parts = [frame] if frame.format.name == "fltp" else planar.resample(frame)
+                for part in parts:
+                    yield np.asarray(part.to_ndarray(), np.float32)
+    except (av.FFmpegError, ValueError) as problem:
+        raise Broken(str(problem)) from problem
+
+
+def _describe(container: Any) -> Found:
+    import av
+
+    stream = container.streams.audio[0]
+    codec = stream.codec_context
+    if codec is None or not codec.sample_rate or not codec.layout.nb_channels:
+        raise Unreadable("no decoder for it, or no rate")
+    rate, channels = int(codec.sample_rate), int(codec.layout.nb_channels)
+    frames, exact = 0, False
+    if stream.duration and stream.time_base:
+        length = stream.duration * stream.time_base * rate
+        frames = int(length)
+        # Frames are counted by MP4 with a clock of one frame, and by MP3 whose encoder wrote down its delay.
+        if "mp4" in container.format.name:
+            exact = stream.time_base * rate == 1
+        elif container.format.name == "mp3":
+            exact = bool(stream.start_time) and length == frames
+    elif container.duration:
+        frames = int(container.duration / av.time_base * rate)
+    if not 0 <= frames <= (container.size or 0) * _MOST_FRAMES_PER_BYTE:
+        frames, exact = 0, False
+    # FFmpeg hands its channels out in the order of its layouts, whatever the codec's own.
+    order = "".join(_AV_LETTERS.get(channel.name, "?") for channel in codec.layout.channels)
+    return Found(_codec_name(codec.name), rate, channels, frames, exact, "" if "?" in order else order)
+
+
+_CODEC_NAMES = {"vorbis": "Vorbis", "opus": "Opus", "libopus": "Opus", "mp3float": "MP3"}
+
+
+def _codec_name(name: str) -> str:
+    """Return FFmpeg's name of a codec as people write it."""
+    if name.startswith(("wma", "pcm")):
+        return name[:3].upper()
+    return _CODEC_NAMES.get(name, name.upper())
 
 
 def _opened(path: Path) -> Any:
     import av
 
     av.logging.set_level(None)  # FFmpeg would write its own words to the terminal
+    options = {"protocol_whitelist": "file", "format_whitelist": _AV_DEMUXERS}
     try:
-        container = av.open(str(path), metadata_errors="ignore")
+        container = av.open(str(path), options=options, metadata_errors="ignore")
     except (av.FFmpegError, ValueError) as problem:
         raise Unreadable(str(problem)) from problem
     if not container.streams.audio:
         container.close()
-        raise Unreadable("no sound")
+        raise Soundless("no sound")
     return container
 
 
-DECODERS: tuple[Decoder, ...] = (
-    Decoder("soundfile", _look_soundfile, _read_soundfile),
-    Decoder("PyAV", _look_av, _read_av),
-)
+SOUNDFILE = Decoder("soundfile", _look_soundfile, _read_soundfile)
+PYAV = Decoder("PyAV", _look_av, _read_av)
+DECODERS = {decoder.name: decoder for decoder in (SOUNDFILE, PYAV)}

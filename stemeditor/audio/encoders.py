@@ -12,8 +12,14 @@ import numpy as np
 from stemeditor.audio.buffer import Samples
 
 _VORBIS_BLOCK = 1 << 14
-_RIFF_LIMIT = 0xFFFF_0000
+_RIFF_LIMIT = 0xF000_0000
+"""Bytes of sound in a plain WAV file; what is left of its 4 GB is for tags and a cover."""
 _DITHER_SEED = 16
+_BYTES = {"PCM_16": 2, "PCM_24": 3, "FLOAT": 4}
+
+
+class CutShort(Exception):
+    """The system took less than it was given: a full disk, or a file over its limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +143,7 @@ def _write_soundfile(
     import soundfile
 
     container = encoding.format
-    if container == "WAV" and frames * channels * 4 > _RIFF_LIMIT:
+    if container == "WAV" and frames * channels * _BYTES[subtype.code] > _RIFF_LIMIT:
         container = "RF64"
     options: dict[str, Any] = {}
     if encoding.lossy:

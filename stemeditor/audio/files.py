@@ -5,7 +5,9 @@ What a file is, is told by its content, not by its ending.
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import logging
 import os
 import secrets
 import shutil
@@ -15,13 +17,15 @@ from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from stemeditor.audio import fold
 from stemeditor.audio.buffer import Samples
-from stemeditor.audio.decoders import DECODERS, Broken, Decoder, Found, Unreadable
-from stemeditor.audio.encoders import ENCODINGS, Encoding, Subtype, encode
+from stemeditor.audio.decoders import DECODERS, Broken, Decoder, Found, Soundless, Unreadable, decoders_for
+from stemeditor.audio.encoders import ENCODINGS, CutShort, Encoding, Subtype, encode
 from stemeditor.errors import FileProblem, UserError
 from stemeditor.progress import Progress, Silent
+
+log = logging.getLogger(__name__)
 
 __all__ = [
     "ENCODINGS",
@@ -42,12 +46,6 @@ OPENABLE: tuple[str, ...] = (
 """Endings for file dialogs; a file of another ending is opened all the same if it holds sound."""
 
 _SLOWEST_HZ, _FASTEST_HZ = 8000, 192000
-
-_SHARES = {"L": (1.0, 0.0), "R": (0.0, 1.0), "C": (0.5**0.5, 0.5**0.5), "E": (0.0, 0.0)}
-_SHARES |= {"l": (0.5**0.5, 0.0), "r": (0.0, 0.5**0.5), "c": (0.5, 0.5)}
-"""Left and right share of each kind of channel (ITU-R BS.775, table 2); low-frequency effects are left out."""
-
-_NUMBERS = {3: "Three", 4: "Four", 5: "Five", 6: "Six", 7: "Seven", 8: "Eight"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +94,12 @@ def probe(path: Path) -> FileInfo:
     from stemeditor.audio import tags
 
     _check_readable(path)
-    for decoder in DECODERS:
+    soundless = False
+    for decoder in decoders_for(path):
         try:
             found = decoder.look(path)
-        except Unreadable:
+        except Unreadable as problem:
+            soundless = soundless or isinstance(problem, Soundless)
             continue
         if found.exact and found.frames == 0:
             raise FileProblem(f"“{path.name}” is a sound file without any sound in it.", "Choose another file.")
@@ -109,11 +109,21 @@ def probe(path: Path) -> FileInfo:
                 "Convert it to 44 100 or 48 000 first.",
             )
         text, cover = tags.read(path)
-        notice = _notice(found)
         return FileInfo(
-            path, found.format, found.rate, found.channels, found.frames, found.exact, text, cover, notice,
-            found.order, decoder.name,
-        )  # fmt: skip
+            path,
+            found.format,
+            found.rate,
+            found.channels,
+            found.frames,
+            found.exact,
+            text,
+            cover,
+            _notice(found),
+            found.order,
+            decoder.name,
+        )
+    if soundless:
+        raise FileProblem(f"There is no sound in “{path.name}”.", "Choose a file with sound.")
     raise FileProblem(
         f"“{path.name}” is not a sound file that this program can read.",
         "It may be damaged, protected, or not sound at all; WAV, AIFF, FLAC, OGG, Opus, MP3, M4A, WMA and videos work.",
@@ -124,6 +134,8 @@ def decode(info: FileInfo, progress: Progress | None = None) -> Iterator[Samples
     """Read a file's sound in pieces; the first is short, so that there is something to show at once.
 
     More than two channels are folded down to two (`FileInfo.notice` says so). Samples that are no numbers become 0.
+    What one library cannot read to its end, the other goes on with. A file that is damaged or cut short gives what
+    can be read of it and then just ends: if fewer frames came than an exact `info.frames`, the rest is missing.
 
     Yields
     ------
@@ -133,25 +145,29 @@ def decode(info: FileInfo, progress: Progress | None = None) -> Iterator[Samples
     Raises
     ------
     FileProblem
-        If nothing at all can be read. A file that breaks off later just ends there.
+        If nothing at all can be read.
     """
     progress = progress or Silent()
-    fold = _fold_matrix(info.channels, info.order) if info.channels > 2 else None
-    any_sound = False
-    try:
-        for piece in _decoder(info).read(info.path):
-            progress.check()
-            if not np.isfinite(piece).all():
-                piece = np.nan_to_num(piece, nan=0.0, posinf=0.0, neginf=0.0)
-            if fold is not None and piece.shape[0] == fold.shape[1]:
-                piece = fold @ piece
-            any_sound = any_sound or piece.shape[1] > 0
-            yield piece
-    except (Broken, Unreadable, OSError) as problem:
-        if not any_sound:
-            raise FileProblem(f"“{info.path.name}” cannot be read; it seems to be damaged.", _DAMAGED_HINT) from problem
-    if not any_sound:
-        raise FileProblem(f"There is no sound in “{info.path.name}”.", _DAMAGED_HINT)
+    matrix = fold.matrix(info.channels, info.order) if info.channels > 2 else None
+    done = 0
+    for decoder in _in_turn(info):
+        behind = done
+        try:
+            for samples in decoder.read(info.path):
+                progress.check()
+                piece, behind = samples[:, behind:], max(behind - samples.shape[1], 0)
+                if piece.shape[0] != info.channels or not piece.shape[1]:
+                    continue
+                if not np.isfinite(piece).all():
+                    piece = np.nan_to_num(piece, nan=0.0, posinf=0.0, neginf=0.0)
+                done += piece.shape[1]
+                yield piece if matrix is None else matrix @ piece
+            break
+        except (Broken, Unreadable, OSError) as problem:
+            log.info("%s could not read %s to its end (%s)", decoder.name, info.path.name, problem)
+    if not done:
+        _check_readable(info.path)
+        raise FileProblem(f"No sound can be read from “{info.path.name}”.", _DAMAGED_HINT)
 
 
 def encoding(key: str) -> Encoding:
@@ -208,27 +224,33 @@ def write(
     except KeyError as problem:
         keys = ", ".join(other.key for other in kind.subtypes)
         raise UserError(f"{kind.name} has no “{subtype}”.", f"It has {keys}.") from problem
-    temporary = path.with_name(f".{path.stem[:80]}-{secrets.token_hex(4)}.part{kind.ending}")
+    if not overwrite and os.path.lexists(path):
+        raise _taken(path)
+    temporary = path.with_name(f".stemeditor-{secrets.token_hex(4)}.part{kind.ending}")
     try:
-        try:
-            encode(temporary, pieces, rate, channels, frames, kind, row)
-            tagging.write(temporary, tags or {}, cover)
-            _flush(temporary)
-            _publish(temporary, path, overwrite)
-        finally:
-            temporary.unlink(missing_ok=True)
+        encode(temporary, pieces, rate, channels, frames, kind, row)
+        tagging.write(temporary, tags or {}, cover)
+        _flush(temporary)
+        _publish(temporary, path, overwrite)
     except FileExistsError as problem:
-        raise FileProblem(f"“{path.name}” is there already.", "Choose another name, or allow replacing.") from problem
-    except (UserError, MemoryError):
-        raise
+        raise _taken(path) from problem
     except Exception as problem:
         told = _write_problem(problem, path)
         if told is None:
             raise
         raise told from problem
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
-_DAMAGED_HINT = "Get the file again from where it came from, or try another."
+_DAMAGED_HINT = "It may be damaged or protected; get it again from where it came from, or try another."
+
+
+def _in_turn(info: FileInfo) -> tuple[Decoder, ...]:
+    """Return the decoder that knew the file, then the others."""
+    others = (decoder for name, decoder in DECODERS.items() if name != info.decoder)
+    return (DECODERS[info.decoder], *others)
 
 
 def _check_readable(path: Path) -> None:
@@ -242,35 +264,14 @@ def _check_readable(path: Path) -> None:
     except PermissionError as problem:
         raise FileProblem(f"“{path.name}” may not be read.", "Check the permissions of the file.") from problem
     except (OSError, ValueError) as problem:
-        raise FileProblem(
-            f"“{path.name}” cannot be read ({problem}).", "Check the disk or the connection."
-        ) from problem
+        raise FileProblem(f"“{path.name}” cannot be read.", "Check the disk or the connection.") from problem
     if empty:
         raise FileProblem(f"“{path.name}” is empty.", "Get the file again from where it came from.")
 
 
 def _notice(found: Found) -> str:
-    words = []
-    if found.channels > 2:
-        count = _NUMBERS.get(found.channels, str(found.channels))
-        words.append(f"{count} channels were folded down to stereo.")
-    if found.cut:
-        words.append("The file is cut short; what is left of it was read.")
-    return " ".join(words)
-
-
-def _fold_matrix(channels: int, order: str) -> NDArray[np.float32]:
-    """Return the (2, channels) matrix of the fold-down; of an unknown order, even channels go left and odd right."""
-    if order:
-        return np.array([_SHARES[kind] for kind in order], np.float32).T
-    matrix = np.zeros((2, channels), np.float32)
-    matrix[0, 0::2] = 1.0 / len(range(0, channels, 2))
-    matrix[1, 1::2] = 1.0 / len(range(1, channels, 2))
-    return matrix
-
-
-def _decoder(info: FileInfo) -> Decoder:
-    return next(decoder for decoder in DECODERS if decoder.name == info.decoder)
+    cut = "The file is cut short; what is left of it was read." if found.cut else ""
+    return f"{fold.notice(found.channels)} {cut}".strip()
 
 
 def _flush(path: Path) -> None:
@@ -285,35 +286,49 @@ def _publish(temporary: Path, path: Path, overwrite: bool) -> None:
         return
     try:
         os.link(temporary, path)
+        return
     except FileExistsError:
         raise
     except (OSError, AttributeError):
-        # No hard links here: take the name first, so that nobody else can, then put the file in its place.
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        log.debug("no hard links beside %s", path.name)
+    # Take the name first, so that nobody else can, then put the file in its place.
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+    try:
         os.replace(temporary, path)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _taken(path: Path) -> FileProblem:
+    return FileProblem(f"“{path.name}” is there already.", "Choose another name, or allow replacing.")
 
 
 def _write_problem(problem: Exception, path: Path) -> FileProblem | None:
-    """Return words for a failed write; None if it is no matter of files."""
-    import soundfile
-
-    if (
-        not isinstance(problem, (OSError, soundfile.SoundFileError))
-        and type(problem).__module__.split(".")[0] != "mutagen"
-    ):
+    """Return words for a failed write; None if it is no matter of files. Ask before the room is given back."""
+    if not _is_about_files(problem):
         return None
     code = getattr(problem, "errno", None)
     folder = path.parent
-    if code == errno.ENOSPC or _nearly_full(folder):
+    if not folder.is_dir():
+        return FileProblem(f"The folder “{folder.name}” is not there.", "Choose another folder.")
+    if code in (errno.ENOSPC, errno.EDQUOT) or _nearly_full(folder):
         return FileProblem(
             f"The disk is full; “{path.name}” was not written.",
             "Free some space or choose another disk, then try again.",
         )
     if code in (errno.EACCES, errno.EPERM, errno.EROFS) or not os.access(folder, os.W_OK):
         return FileProblem(f"The folder “{folder.name}” may not be written to.", "Choose another folder.")
-    if not folder.is_dir():
-        return FileProblem(f"The folder “{folder.name}” is not there.", "Choose another folder.")
-    return FileProblem(f"“{path.name}” cannot be written ({problem}).", "Choose another folder or name.")
+    if code == errno.ENAMETOOLONG:
+        return FileProblem(f"The name “{path.name[:40]}…” is too long for this disk.", "Choose a shorter one.")
+    return FileProblem(f"“{path.name}” cannot be written.", "Choose another folder or name.")
+
+
+def _is_about_files(problem: Exception) -> bool:
+    import mutagen
+    import soundfile
+
+    return isinstance(problem, (OSError, soundfile.SoundFileError, mutagen.MutagenError, CutShort))
 
 
 def _nearly_full(folder: Path) -> bool:

@@ -1,0 +1,1 @@
+"""The rows of the window: headers, canvases, ruler, overview."""

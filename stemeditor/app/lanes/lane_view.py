@@ -1,0 +1,301 @@
+"""The canvas of a lane: waveform or spectrogram, selection, playhead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any
+
+from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt, Signal
+from PySide6.QtGui import QColor, QImage, QMouseEvent, QNativeGestureEvent, QPainter, QPaintEvent, QPen, QWheelEvent
+from PySide6.QtWidgets import QWidget
+
+from stemeditor.app.lanes.lane_header import SPECTROGRAM, WAVEFORM
+from stemeditor.app.lanes.ruler import ticks, wheel
+from stemeditor.app.lanes.spectrogram import (
+    AXIS_HZ,
+    PictureRequest,
+    axis_share,
+    colour_table,
+    coloured,
+    paint_levels,
+)
+from stemeditor.app.lanes.tiles import TILE_PIXELS, Tiles, visible
+from stemeditor.app.lanes.waveform import waveform_image
+from stemeditor.app.theme import Theme, font, stem_colour
+from stemeditor.app.viewport import Viewport
+from stemeditor.project.model import Lane
+
+Compute = Callable[[Callable[..., Any], object, Callable[[Any], None]], Any]
+"""(work, request, done) -> something with `cancel()`: runs work(request, progress), then done(result) in this thread."""
+
+_EDGE_PIXELS = 5
+_CLICK_PIXELS = 3
+
+
+class LaneView(QWidget):
+    """Paints one lane and listens to the mouse."""
+
+    seek_requested = Signal(object)
+    selection_changed = Signal(object, object)
+    selection_cleared = Signal()
+    chosen = Signal(str)
+
+    def __init__(self, theme: Theme, viewport: Viewport, lane: Lane, compute: Compute) -> None:
+        super().__init__()
+        self.lane = lane
+        self.view = WAVEFORM
+        self.heard = True
+        self._theme, self._viewport, self._compute = theme, viewport, compute
+        self._tiles = Tiles()
+        self._pending: dict[Hashable, Any] = {}
+        self._table = colour_table(QColor(theme.canvas), stem_colour(lane.role, theme), theme.dark)
+        self._playhead = 0
+        self._selection: tuple[int, int] | None = None
+        self._filled: int | None = None
+        self._press_x: float | None = None
+        self._anchor = 0
+        self._moved = False
+        self.setMouseTracking(True)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.setMinimumHeight(64)
+        viewport.listen(self.repaint_all)
+        self.show_lane(lane, None, True)
+
+    # What it shows
+
+    def show_lane(self, lane: Lane, filled: int | None, heard: bool) -> None:
+        """Show a lane; of a growing one the frames [0, filled); dimmed if it is not heard."""
+        if lane.sound is not self.lane.sound:
+            self._forget()
+        same = lane.sound is self.lane.sound and filled == self._filled and heard == self.heard
+        self.lane, self._filled, self.heard = lane, filled, heard
+        self.setAccessibleName(f"{lane.name} {self.view}")
+        if not same:
+            self.update()
+
+    def set_view(self, view: str) -> None:
+        """Show "waveform" or "spectrogram"."""
+        if view != self.view:
+            self.view = view
+            self._cancel_pending()
+            self.setAccessibleName(f"{self.lane.name} {view}")
+            self.update()
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take other colours."""
+        self._theme = theme
+        self._table = colour_table(QColor(theme.canvas), stem_colour(self.lane.role, theme), theme.dark)
+        self._forget()
+        self.update()
+
+    def set_playhead(self, frame: int) -> None:
+        """Move the playhead; repaints two thin stripes."""
+        if frame == self._playhead:
+            return
+        window = self._viewport.window
+        for position in (self._playhead, frame):
+            x = window.x(position, self.width())
+            if -2 <= x <= self.width() + 2:
+                self.update(QRect(int(x) - 2, 0, 5, self.height()))
+        self._playhead = frame
+
+    def set_selection(self, selection: tuple[int, int] | None) -> None:
+        """Show the selected frames [start, stop)."""
+        if selection != self._selection:
+            self._selection = selection
+            self.update()
+
+    def close_jobs(self) -> None:
+        """Ask for nothing more; the lane is going away."""
+        self._cancel_pending()
+
+    # Painting
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: D102
+        painter = QPainter(self)
+        theme, width, height = self._theme, self.width(), self.height()
+        dirty = event.rect()
+        painter.fillRect(dirty, QColor(theme.canvas))
+        if self._viewport.window.frames:
+            painter.setOpacity(1.0 if self.heard else 0.32)
+            self._paint_tiles(painter, dirty)
+            painter.setOpacity(1.0)
+            self._paint_unfilled(painter)
+            if self.view == SPECTROGRAM:
+                self._paint_axis(painter)
+            self._paint_marks(painter)
+        painter.fillRect(QRectF(0, height - 1, width, 1), QColor(theme.line))
+
+    def _paint_tiles(self, painter: QPainter, dirty: QRect) -> None:
+        ratio = self.devicePixelRatioF()
+        window = self._viewport.window
+        width, height = round(self.width() * ratio), round((self.height() - 1) * ratio)
+        if width < 1 or height < 1:
+            return
+        zoom = window.span / width
+        offset = round(window.start / zoom)
+        wanted = set()
+        for number in visible(offset, width):
+            x = (number * TILE_PIXELS - offset) / ratio
+            if self.view == WAVEFORM and not dirty.intersects(
+                QRect(int(x) - 1, 0, int(TILE_PIXELS / ratio) + 2, self.height())
+            ):
+                continue
+            image, key = self._tile(number, zoom, height)
+            wanted.add(key)
+            if image is not None:
+                painter.drawImage(QRectF(x, 0, TILE_PIXELS / ratio, height / ratio), image)
+        if self.view == SPECTROGRAM:
+            for key in set(self._pending) - wanted:
+                self._pending.pop(key).cancel()
+        elif dirty.width() > 8:
+            painter.fillRect(QRectF(0, self.height() / 2, self.width(), 1), self._faint())
+
+    def _tile(self, number: int, zoom: float, height: int) -> tuple[QImage | None, Hashable]:
+        start, stop = number * TILE_PIXELS * zoom, (number + 1) * TILE_PIXELS * zoom
+        filled = min(self._filled if self._filled is not None else self.lane.sound.peaks.filled, int(stop) + 1)
+        key = (self.view, number, zoom, height, filled)
+        image = self._tiles.get(key)
+        if image is not None or filled <= start:
+            return image, key
+        if self.view == WAVEFORM:
+            colour = stem_colour(self.lane.role, self._theme)
+            image = waveform_image(self.lane.sound.peaks, start, stop, TILE_PIXELS, height, colour)
+            self._tiles.put(key, image)
+        elif key not in self._pending:
+            request = PictureRequest(self.lane.sound.audio, start, stop, TILE_PIXELS, height)
+            sound = self.lane.sound
+
+            def done(levels: Any) -> None:
+                self._pending.pop(key, None)
+                if self.lane.sound is sound:
+                    self._tiles.put(key, coloured(levels, self._table))
+                    self.update()
+
+            self._pending[key] = None
+            job = self._compute(paint_levels, request, done)
+            if key in self._pending:
+                self._pending[key] = job
+            image = self._tiles.get(key)
+        return image, key
+
+    def _paint_unfilled(self, painter: QPainter) -> None:
+        if self._filled is None or self._filled >= self._viewport.window.frames:
+            return
+        x = max(self._viewport.window.x(self._filled, self.width()), 0.0)
+        if x < self.width():
+            ground = QColor(self._theme.surface)
+            painter.fillRect(QRectF(x, 0, self.width() - x, self.height()), ground)
+            painter.save()
+            painter.setClipRect(QRectF(x, 0, self.width() - x, self.height()))
+            painter.setPen(QPen(QColor(self._theme.line), 1))
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            for at in range(int(x) - self.height(), self.width(), 12):
+                painter.drawLine(QPointF(at, self.height()), QPointF(at + self.height(), 0))
+            painter.restore()
+
+    def _paint_axis(self, painter: QPainter) -> None:
+        painter.setFont(font(10, figures=True))
+        for frequency_hz in AXIS_HZ:
+            share = axis_share(frequency_hz, self.lane.sound.audio.rate)
+            if share is None or self.height() < 80:
+                continue
+            y = share * self.height()
+            text = f"{frequency_hz // 1000}k" if frequency_hz >= 1000 else str(frequency_hz)
+            painter.setPen(QColor(self._theme.canvas))
+            painter.drawText(QPointF(6, y + 4), text)
+            painter.setPen(QColor(self._theme.text))
+            painter.drawText(QPointF(5, y + 3), text)
+
+    def _paint_marks(self, painter: QPainter) -> None:
+        window, width, height = self._viewport.window, self.width(), self.height()
+        if self.view == WAVEFORM:
+            grid = QColor(self._theme.line)
+            grid.setAlphaF(0.6)
+            for time_s in ticks(window, self.lane.sound.audio.rate, width)[1]:
+                x = round(window.x(time_s * self.lane.sound.audio.rate, width))
+                painter.fillRect(QRectF(x, 0, 1, height), grid)
+        if self._selection is not None:
+            x0, x1 = (window.x(frame, width) for frame in self._selection)
+            shade = QColor(self._theme.selection)
+            shade.setAlphaF(0.2)
+            painter.fillRect(QRectF(x0, 0, max(x1 - x0, 1), height), shade)
+            for x in (x0, x1):
+                painter.fillRect(QRectF(x - 0.5, 0, 1, height), QColor(self._theme.selection))
+        x = window.x(self._playhead, width)
+        if -1 <= x <= width + 1:
+            painter.fillRect(QRectF(round(x), 0, 1.5, height), QColor(self._theme.playhead))
+
+    def _faint(self) -> QColor:
+        colour = stem_colour(self.lane.role, self._theme)
+        colour.setAlphaF(0.25)
+        return colour
+
+    # The mouse
+
+    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: D102
+        wheel(self._viewport, event, self.width())
+
+    def event(self, event: QEvent) -> bool:  # noqa: D102
+        if isinstance(event, QNativeGestureEvent) and event.gestureType() == Qt.NativeGestureType.ZoomNativeGesture:
+            at = self._viewport.window.frame(event.position().x(), self.width())
+            self._viewport.zoom(1.0 / max(1.0 + event.value(), 0.1), at)
+            return True
+        return super().event(event)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: D102
+        self.chosen.emit(self.lane.id)
+        if event.button() != Qt.MouseButton.LeftButton:
+            return
+        self._press_x, self._moved = event.position().x(), False
+        edge = self._edge_under(event.position().x())
+        if edge is not None and self._selection is not None:
+            self._anchor, self._moved = self._selection[1 - edge], True
+        else:
+            self._anchor = self._frame(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: D102
+        if self._press_x is None:
+            on_edge = self._edge_under(event.position().x()) is not None
+            self.setCursor(Qt.CursorShape.SizeHorCursor if on_edge else Qt.CursorShape.IBeamCursor)
+            return
+        if abs(event.position().x() - self._press_x) > _CLICK_PIXELS:
+            self._moved = True
+        if self._moved:
+            self.selection_changed.emit(*sorted((self._anchor, self._frame(event))))
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: D102
+        if self._press_x is not None and not self._moved:
+            if self._selection is not None:
+                self.selection_cleared.emit()
+            self.seek_requested.emit(self._frame(event))
+        self._press_x = None
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: D102
+        self.selection_changed.emit(0, self._viewport.window.frames)
+
+    def _frame(self, event: QMouseEvent) -> int:
+        frame = self._viewport.window.frame(event.position().x(), self.width())
+        return round(min(max(frame, 0), self._viewport.window.frames))
+
+    def _edge_under(self, x: float) -> int | None:
+        if self._selection is None:
+            return None
+        places = [self._viewport.window.x(frame, self.width()) for frame in self._selection]
+        distances = [abs(place - x) for place in places]
+        nearest = distances.index(min(distances))
+        return nearest if distances[nearest] <= _EDGE_PIXELS else None
+
+    def repaint_all(self) -> None:
+        """Paint anew: the viewport moved."""
+        self.update()
+
+    def _forget(self) -> None:
+        self._tiles.clear()
+        self._cancel_pending()
+
+    def _cancel_pending(self) -> None:
+        for job in self._pending.values():
+            if job is not None:
+                job.cancel()
+        self._pending.clear()

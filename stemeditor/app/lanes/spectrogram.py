@@ -1,0 +1,64 @@
+"""A spectrogram as a picture, computed in the background, tile by tile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtGui import QColor, QImage
+
+from stemeditor.audio.buffer import Audio
+from stemeditor.audio.spectrogram import LOW_HZ, picture, top_hz
+from stemeditor.progress import Progress
+
+_DARKEST_DB, _BRIGHTEST_DB = -90.0, -12.0
+
+AXIS_HZ = (100, 1000, 10000)
+"""Frequencies that are written beside a spectrogram."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PictureRequest:
+    """Paint the frames [start, stop) of `audio` on columns x rows pixels."""
+
+    audio: Audio
+    start: float
+    stop: float
+    columns: int
+    rows: int
+
+
+def paint_levels(request: PictureRequest, progress: Progress) -> NDArray[np.uint8]:
+    """Return (rows, columns) of 0 (quiet) to 255 (loud). A background job."""
+    progress.check()
+    level = picture(request.audio, request.start, request.stop, request.columns, request.rows)
+    share = (level - _DARKEST_DB) / (_BRIGHTEST_DB - _DARKEST_DB)
+    return np.asarray(np.clip(share, 0.0, 1.0) * 255 + 0.5, np.uint8)
+
+
+def colour_table(ground: QColor, colour: QColor, dark: bool) -> NDArray[np.uint32]:
+    """Return (256,) ARGB values from the ground over the lane's colour to the brightest (or, in light, darkest)."""
+    end = QColor("#fff7ec") if dark else QColor("#140a1e")
+    stops = np.array([0.0, 0.55, 1.0])
+    position = np.linspace(0.0, 1.0, 256) ** 1.15
+    parts = []
+    for pick in (QColor.red, QColor.green, QColor.blue):
+        parts.append(np.interp(position, stops, [pick(ground), pick(colour), pick(end)]).astype(np.uint32))
+    red, green, blue = parts
+    return (np.uint32(255) << 24 | red << 16 | green << 8 | blue).astype(np.uint32)
+
+
+def coloured(levels: NDArray[np.uint8], table: NDArray[np.uint32]) -> QImage:
+    """Return the image of (rows, columns) levels."""
+    pixels = np.ascontiguousarray(table[levels])
+    height, width = pixels.shape
+    return QImage(pixels.data, width, height, width * 4, QImage.Format.Format_RGB32).copy()
+
+
+def axis_share(frequency_hz: float, rate: int) -> float | None:
+    """Return where a frequency stands, 0 at the top to 1 at the bottom; None if it is not in the picture."""
+    high = top_hz(rate)
+    if not LOW_HZ < frequency_hz < high:
+        return None
+    return 1.0 - float(np.log(frequency_hz / LOW_HZ) / np.log(high / LOW_HZ))

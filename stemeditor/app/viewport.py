@@ -1,0 +1,104 @@
+"""Which stretch of the song is on screen. No Qt in here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+_CLOSEST_FRAMES = 64.0
+"""Frames across the view at the closest zoom."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The visible frames [start, stop), fractional, of a song of `frames`."""
+
+    start: float
+    stop: float
+    frames: int
+
+    @property
+    def span(self) -> float:
+        """How many frames are visible; at least 1."""
+        return max(self.stop - self.start, 1.0)
+
+    def x(self, frame: float, width: float) -> float:
+        """Return the pixel of a frame in a view `width` pixels wide."""
+        return (frame - self.start) / self.span * width
+
+    def frame(self, x: float, width: float) -> float:
+        """Return the frame under a pixel."""
+        return self.start + x / max(width, 1.0) * self.span
+
+
+class Viewport:
+    """Holds the window onto a song, moves it, and tells who listens. Main thread only."""
+
+    def __init__(self) -> None:
+        self._window = Window(0.0, 1.0, 0)
+        self._listeners: list[Callable[[], None]] = []
+
+    @property
+    def window(self) -> Window:
+        """What is visible now."""
+        return self._window
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of the song is visible."""
+        return self._window.span >= max(self._window.frames, 1)
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call `listener()` after every move."""
+        self._listeners.append(listener)
+
+    def forget(self, listener: Callable[[], None]) -> None:
+        """Call `listener` no more."""
+        if listener in self._listeners:
+            self._listeners.remove(listener)
+
+    def set_song(self, frames: int) -> None:
+        """Show all of another song; one that is longer or shorter now keeps the view if that was not all."""
+        if frames == self._window.frames:
+            return
+        if self.whole or frames == 0:
+            self._set(0.0, float(max(frames, 1)), frames)
+        else:
+            self._set(self._window.start, self._window.stop, frames)
+
+    def show(self, start: float, stop: float) -> None:
+        """Show [start, stop), as far as the song and the closest zoom allow."""
+        self._set(start, stop, self._window.frames)
+
+    def fit(self) -> None:
+        """Show the whole song."""
+        self._set(0.0, float(max(self._window.frames, 1)), self._window.frames)
+
+    def zoom(self, factor: float, at: float) -> None:
+        """Show `factor` times as much (below 1: closer), keeping the frame `at` where it is on screen."""
+        window = self._window
+        span = min(max(window.span * factor, _CLOSEST_FRAMES), float(max(window.frames, 1)))
+        share = (at - window.start) / window.span
+        start = at - share * span
+        self._set(start, start + span, window.frames)
+
+    def scroll(self, frames: float) -> None:
+        """Move right by `frames` (left if negative), up to the ends of the song."""
+        self._set(self._window.start + frames, self._window.stop + frames, self._window.frames)
+
+    def reveal(self, frame: float) -> None:
+        """Turn the page if a frame is out of view, so that it stands near the left edge."""
+        window = self._window
+        if not window.start <= frame < window.stop:
+            start = frame - 0.05 * window.span
+            self._set(start, start + window.span, window.frames)
+
+    def _set(self, start: float, stop: float, frames: int) -> None:
+        whole = float(max(frames, 1))
+        span = min(max(stop - start, min(_CLOSEST_FRAMES, whole)), whole)
+        start = min(max(start, 0.0), whole - span)
+        window = Window(start, start + span, frames)
+        if window != self._window:
+            self._window = window
+            for listener in list(self._listeners):
+                listener()

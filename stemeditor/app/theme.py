@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from string import Template
 
 from PySide6.QtCore import QByteArray, QRectF, Qt
@@ -39,7 +40,7 @@ class Theme:
     playhead: str
     selection: str
     canvas: str
-    stems: dict[str, str] = field(default_factory=dict)
+    stems: dict[str, str] = dataclasses.field(default_factory=dict)
     others: tuple[str, ...] = ()
 
     @property

@@ -26,7 +26,7 @@ from stemeditor.app.viewport import Viewport
 from stemeditor.project.model import Lane
 
 Compute = Callable[[Callable[..., Any], object, Callable[[Any], None]], Any]
-"""(work, request, done) -> something with `cancel()`: runs work(request, progress), then done(result) in this thread."""
+"""(work, request, done) -> something to cancel: runs work(request, progress), then done(result) in this thread."""
 
 _EDGE_PIXELS = 5
 _CLICK_PIXELS = 3
@@ -213,15 +213,15 @@ class LaneView(QWidget):
             grid = QColor(self._theme.line)
             grid.setAlphaF(0.6)
             for time_s in ticks(window, self.lane.sound.audio.rate, width)[1]:
-                x = round(window.x(time_s * self.lane.sound.audio.rate, width))
-                painter.fillRect(QRectF(x, 0, 1, height), grid)
+                tick = round(window.x(time_s * self.lane.sound.audio.rate, width))
+                painter.fillRect(QRectF(tick, 0, 1, height), grid)
         if self._selection is not None:
             x0, x1 = (window.x(frame, width) for frame in self._selection)
             shade = QColor(self._theme.selection)
             shade.setAlphaF(0.2)
             painter.fillRect(QRectF(x0, 0, max(x1 - x0, 1), height), shade)
-            for x in (x0, x1):
-                painter.fillRect(QRectF(x - 0.5, 0, 1, height), QColor(self._theme.selection))
+            for edge in (x0, x1):
+                painter.fillRect(QRectF(edge - 0.5, 0, 1, height), QColor(self._theme.selection))
         x = window.x(self._playhead, width)
         if -1 <= x <= width + 1:
             painter.fillRect(QRectF(round(x), 0, 1.5, height), QColor(self._theme.playhead))

@@ -60,7 +60,7 @@ def _coverage(
     # Neighbouring columns always touch, or a steep wave seen from near would fall into dots.
     joined_low[1:] = np.minimum(low[1:], high[:-1])
     joined_high[1:] = np.maximum(high[1:], low[:-1])
-    middle, scale = height / 2, height / 2 - 2
+    middle, scale = np.float32(height / 2), np.float32(height / 2 - 2)
     body = _band(middle - joined_high * scale, middle - joined_low * scale, height)
     core = _band(middle - np.minimum(rms, high) * scale, middle - np.maximum(-rms, low) * scale, height)
     return np.maximum(body * np.float32(_BODY), core)

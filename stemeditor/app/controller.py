@@ -151,6 +151,11 @@ class Controller(QObject):
         """Whether there is a song and nothing else is being done to it."""
         return self.document.base.song is not None and not self.separating and not self.opening
 
+    @property
+    def closed(self) -> bool:
+        """Whether the program is ending."""
+        return self._closed
+
     def estimate_s(self, method: str) -> float | None:
         """Return about how long a method takes for this song, in seconds; None without a song.
 

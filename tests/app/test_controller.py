@@ -282,7 +282,7 @@ def test_an_export_tells_where_its_files_are(
     separate(controller, qtbot, method)
     project = controller.project
     controller.export(ExportRequest(project.song, stem_items(project), tmp_path / "out", "{stem}"))
-    qtbot.waitUntil(lambda: controller.told and not controller.jobs, timeout=10000)
+    qtbot.waitUntil(lambda: bool(controller.told) and not controller.jobs, timeout=10000)
     assert [notice.kind for notice in controller.told] == [INFO]
     assert controller.told[0].folder == tmp_path / "out"
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["Left.wav", "Right.wav"]

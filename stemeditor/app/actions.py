@@ -1,0 +1,304 @@
+"""Everything that a key, a menu or a button can do, once, as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QWidget
+
+if TYPE_CHECKING:
+    from stemeditor.app.window import Window
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One thing to do.
+
+    Parameters
+    ----------
+    id
+        Its name in the program.
+    menu
+        Which menu it stands in.
+    text
+        What it is called; "&" before the letter that chooses it.
+    keys
+        Shortcuts, the first of which is shown.
+    verb
+        Window -> None.
+    enabled
+        Window -> whether it can be done now.
+    group
+        Rows of one menu with different groups are parted by a line.
+    """
+
+    id: str
+    menu: str
+    text: str
+    keys: tuple[str, ...]
+    verb: Callable[[Window], object]
+    enabled: Callable[[Window], bool] = lambda window: True
+    group: int = 0
+
+
+def _song(window: Window) -> bool:
+    return window.controller.project.song is not None
+
+
+def _stems(window: Window) -> bool:
+    return bool(window.controller.document.base.stems)
+
+
+def _lane(window: Window) -> bool:
+    return window.controller.current_lane is not None
+
+
+def _selection(window: Window) -> bool:
+    return window.controller.selection is not None
+
+
+def _flip_mute(window: Window) -> None:
+    lane_id = window.controller.current_lane
+    if lane_id is not None:
+        window.controller.set_muted(lane_id, not window.controller.project.lane(lane_id).muted)
+
+
+def _flip_solo(window: Window) -> None:
+    lane_id = window.controller.current_lane
+    if lane_id is not None:
+        window.controller.set_soloed(lane_id, not window.controller.project.lane(lane_id).soloed)
+
+
+def _solo_number(number: int) -> Callable[[Window], None]:
+    def solo(window: Window) -> None:
+        lanes = window.controller.project.lanes
+        if number <= len(lanes):
+            lane = lanes[number - 1]
+            window.controller.set_current_lane(lane.id)
+            window.controller.set_soloed(lane.id, not lane.soloed)
+
+    return solo
+
+
+def _step_lane(by: int) -> Callable[[Window], None]:
+    def step(window: Window) -> None:
+        ids = [lane.id for lane in window.controller.project.lanes]
+        if ids:
+            place = ids.index(window.controller.current_lane) if window.controller.current_lane in ids else 0
+            window.controller.set_current_lane(ids[min(max(place + by, 0), len(ids) - 1)])
+
+    return step
+
+
+def _move_lane(by: int) -> Callable[[Window], None]:
+    def move(window: Window) -> None:
+        ids = [lane.id for lane in window.controller.project.lanes]
+        current = window.controller.current_lane
+        if current in ids:
+            window.controller.move_lane(current, ids.index(current) + by)
+
+    return move
+
+
+def _step_time(seconds: float) -> Callable[[Window], None]:
+    def step(window: Window) -> None:
+        controller = window.controller
+        controller.seek(controller.player.position + round(seconds * controller.project.rate))
+
+    return step
+
+
+def _zoom(factor: float) -> Callable[[Window], None]:
+    def zoom(window: Window) -> None:
+        view = window.viewport.window
+        playhead = window.controller.player.position
+        at = playhead if view.start <= playhead <= view.stop else (view.start + view.stop) / 2
+        window.viewport.zoom(factor, at)
+
+    return zoom
+
+
+def _rename(window: Window) -> None:
+    if window.controller.current_lane is not None:
+        window.lanes.rename(window.controller.current_lane)
+
+
+def _zoom_selection(window: Window) -> None:
+    if window.controller.selection is not None:
+        start, stop = window.controller.selection
+        margin = 0.02 * (stop - start)
+        window.viewport.show(start - margin, stop + margin)
+
+
+def _gain_step(by_db: float) -> Callable[[Window], None]:
+    def step(window: Window) -> None:
+        from stemeditor.audio.levels import db, gain
+
+        lane_id = window.controller.current_lane
+        if lane_id is not None:
+            level = window.controller.project.lane(lane_id).gain
+            window.controller.set_gain(lane_id, gain(db(level) + by_db) if level > 0 else gain(-60.0))
+
+    return step
+
+
+TABLE: tuple[Row, ...] = (
+    Row("open", "&File", "&Open song…", ("Ctrl+O",), lambda w: w.ask_open()),
+    Row("demo", "&File", "Open the &demo song", (), lambda w: w.controller.open_demo()),
+    Row("export", "&File", "&Export…", ("Ctrl+E",), lambda w: w.ask_export(), _song, 1),
+    Row("settings", "&File", "&Settings…", ("Ctrl+,",), lambda w: w.ask_settings(), group=2),
+    Row("quit", "&File", "&Quit", ("Ctrl+Q",), lambda w: w.close(), group=3),
+    Row(
+        "undo",
+        "&Edit",
+        "&Undo",
+        ("Ctrl+Z",),
+        lambda w: w.controller.undo(),
+        lambda w: w.controller.document.undo_name is not None,
+    ),
+    Row(
+        "redo",
+        "&Edit",
+        "&Redo",
+        ("Ctrl+Shift+Z", "Ctrl+Y"),
+        lambda w: w.controller.redo(),
+        lambda w: w.controller.document.redo_name is not None,
+    ),
+    Row(
+        "separate",
+        "&Edit",
+        "&Separate",
+        ("Ctrl+Return",),
+        lambda w: w.separate(),
+        lambda w: w.controller.can_separate,
+        1,
+    ),
+    Row("method", "&Edit", "Separate &with…", ("Ctrl+Shift+Return",), lambda w: w.ask_separate(), _song, 1),
+    Row("select_all", "&Edit", "Select &all", ("Ctrl+A",), lambda w: w.select_all(), _song, 2),
+    Row("clear", "&Edit", "&Clear selection", ("Esc",), lambda w: w.escape(), group=2),
+    Row("mute", "&Lane", "&Mute", ("M",), _flip_mute, _lane),
+    Row("solo", "&Lane", "&Solo", ("S",), _flip_solo, _lane),
+    Row("clear_solo", "&Lane", "&Clear all solos", ("Shift+S",), lambda w: w.controller.clear_solo(), _song),
+    Row("louder", "&Lane", "&Louder by 1 dB", ("Alt+Right",), _gain_step(1.0), _lane, 1),
+    Row("softer", "&Lane", "S&ofter by 1 dB", ("Alt+Left",), _gain_step(-1.0), _lane, 1),
+    Row("rename", "&Lane", "&Rename", ("F2",), _rename, _lane, 1),
+    Row("up", "&Lane", "Lane &above", ("Up",), _step_lane(-1), _lane, 2),
+    Row("down", "&Lane", "Lane &below", ("Down",), _step_lane(1), _lane, 2),
+    Row("move_up", "&Lane", "Move &up", ("Alt+Up",), _move_lane(-1), _lane, 2),
+    Row("move_down", "&Lane", "Move &down", ("Alt+Down",), _move_lane(1), _lane, 2),
+    *(
+        Row(f"solo_{number}", "&Lane", f"Solo lane {number}", (str(number),), _solo_number(number), _song, 3)
+        for number in range(1, 10)
+    ),
+    Row("play", "&Transport", "&Play or pause", ("Space",), lambda w: w.controller.play_pause(), _song),
+    Row("stop", "&Transport", "&Stop", ("Shift+Space", "."), lambda w: w.controller.stop(), _song),
+    Row(
+        "loop",
+        "&Transport",
+        "&Loop",
+        ("L",),
+        lambda w: w.controller.set_looping(not w.controller.looping),
+        _song,
+    ),
+    Row("start", "&Transport", "To the &start", ("Home",), lambda w: w.controller.seek(0), _song, 1),
+    Row(
+        "end", "&Transport", "To the &end", ("End",), lambda w: w.controller.seek(w.controller.project.frames), _song, 1
+    ),
+    Row("back", "&Transport", "Back 1 s", ("Left",), _step_time(-1), _song, 2),
+    Row("forward", "&Transport", "Forward 1 s", ("Right",), _step_time(1), _song, 2),
+    Row("far_back", "&Transport", "Back 5 s", ("Shift+Left",), _step_time(-5), _song, 2),
+    Row("far_forward", "&Transport", "Forward 5 s", ("Shift+Right",), _step_time(5), _song, 2),
+    Row("zoom_in", "&View", "Zoom &in", ("+", "=", "Ctrl++"), _zoom(0.6), _song),
+    Row("zoom_out", "&View", "Zoom &out", ("-", "Ctrl+-"), _zoom(1 / 0.6), _song),
+    Row("fit", "&View", "&Whole song", ("Ctrl+0",), lambda w: w.viewport.fit(), _song),
+    Row("fit_selection", "&View", "Zoom to &selection", ("F",), _zoom_selection, _selection),
+    Row(
+        "view",
+        "&View",
+        "Waveform or s&pectrogram",
+        ("W",),
+        lambda w: w.lanes.toggle_view(w.controller.current_lane),
+        _lane,
+        1,
+    ),
+    Row(
+        "view_all",
+        "&View",
+        "Waveforms or spectrograms, &all",
+        ("Shift+W",),
+        lambda w: w.lanes.toggle_view(None),
+        _song,
+        1,
+    ),
+    Row("full", "&View", "&Full screen", ("F11",), lambda w: w.toggle_full_screen(), group=2),
+    Row("shortcuts", "&Help", "&Keyboard shortcuts", ("F1",), lambda w: w.show_shortcuts()),
+    Row("about", "&Help", "&About", (), lambda w: w.show_about()),
+)
+
+
+class Actions(QObject):
+    """The table as Qt actions of a window."""
+
+    def __init__(self, window: Window) -> None:
+        super().__init__(window)
+        self._window = window
+        self._actions: dict[str, QAction] = {}
+        for row in TABLE:
+            action = QAction(row.text, self)
+            action.setShortcuts([QKeySequence(key) for key in row.keys])
+            action.setAutoRepeat(row.id not in ("play", "stop", "loop"))
+            action.setData(row.id)
+            action.triggered.connect(self._triggered)
+            self._actions[row.id] = action
+            window.addAction(action)
+
+    def __getitem__(self, action_id: str) -> QAction:
+        return self._actions[action_id]
+
+    def tip(self, action_id: str, text: str = "") -> str:
+        """Return a tooltip: what it does, and its shortcut."""
+        action = self._actions[action_id]
+        words = text or action.text().replace("&", "").rstrip("…")
+        keys = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
+        return f"{words} ({keys})" if keys else words
+
+    def refresh(self) -> None:
+        """Enable what can be done now; name what undo and redo would do."""
+        window = self._window
+        for row in TABLE:
+            self._actions[row.id].setEnabled(row.enabled(window))
+        document = window.controller.document
+        for action_id, name in (("undo", document.undo_name), ("redo", document.redo_name)):
+            word = f"&{action_id.capitalize()}"
+            self._actions[action_id].setText(f"{word} {name[0].lower()}{name[1:]}" if name else word)
+
+    def suspend(self, on: bool) -> None:
+        """Take the single-letter keys away while text is being typed, or give them back."""
+        for row in TABLE:
+            keys = () if on and all(len(key) == 1 or key in _TYPING_KEYS for key in row.keys) else row.keys
+            self._actions[row.id].setShortcuts([QKeySequence(key) for key in keys])
+
+    def _triggered(self) -> None:
+        action = self.sender()
+        assert isinstance(action, QAction)
+        row = next(row for row in TABLE if row.id == action.data())
+        row.verb(self._window)
+
+
+_TYPING_KEYS = frozenset(
+    ("Space", "Shift+Space", "Left", "Right", "Shift+Left", "Shift+Right", "Home", "End", "Esc", "Shift+S", "Shift+W")
+    + ("Up", "Down")
+)
+
+
+def takes_text(widget: QWidget | None) -> bool:
+    """Whether keys typed now belong to a text field."""
+    from PySide6.QtWidgets import QAbstractSpinBox, QComboBox, QLineEdit, QPlainTextEdit
+
+    if isinstance(widget, (QLineEdit, QPlainTextEdit)):
+        return not widget.isReadOnly()
+    return isinstance(widget, QAbstractSpinBox) or (isinstance(widget, QComboBox) and widget.isEditable())

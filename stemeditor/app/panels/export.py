@@ -1,0 +1,232 @@
+"""What to write, how, and where."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QListWidget,
+    QListWidgetItem,
+    QMessageBox,
+    QPushButton,
+    QRadioButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from stemeditor.app.controller import Controller, ExportQuestion
+from stemeditor.app.panels.separate import heading
+from stemeditor.audio.files import ENCODINGS, encoding
+from stemeditor.errors import UserError
+from stemeditor.jobs.export import (
+    FIELDS,
+    OVERS,
+    ExportItem,
+    ExportRequest,
+    FilesExist,
+    TooLoud,
+    all_but_item,
+    file_names,
+    mix_item,
+    stem_items,
+)
+from stemeditor.project.model import SONG_ROLE
+
+STEMS, MIX, ALL_BUT = "stems", "mix", "all but"
+
+
+class ExportDialog(QDialog):
+    """Stems, the mix, or everything but one."""
+
+    def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._controller = controller
+        self._project = controller.document.base
+        settings = controller.settings
+        self.setWindowTitle("Export")
+        self.resize(620, 560)
+        self.what = QButtonGroup(self)
+        self.stems = QRadioButton("Stems, as they came out of the separation")
+        self.mix = QRadioButton("The mix, as it sounds now")
+        self.all_but = QRadioButton("Everything but")
+        for button in (self.stems, self.mix, self.all_but):
+            self.what.addButton(button)
+        self.lanes = QListWidget()
+        self.lanes.setAccessibleName("Stems to export")
+        self.lanes.setMaximumHeight(138)
+        self.without = QComboBox()
+        self.without.setAccessibleName("Stem to leave out")
+        for lane in self._project.lanes:
+            item = QListWidgetItem(lane.name)
+            item.setData(Qt.ItemDataRole.UserRole, lane.id)
+            item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
+            chosen = lane.role != SONG_ROLE or not self._project.stems
+            item.setCheckState(Qt.CheckState.Checked if chosen else Qt.CheckState.Unchecked)
+            self.lanes.addItem(item)
+            if lane.role != SONG_ROLE:
+                self.without.addItem(lane.name, lane.id)
+        self.format = QComboBox()
+        self.format.setAccessibleName("Format")
+        for row in ENCODINGS:
+            self.format.addItem(row.name, row.key)
+        self.subtype = QComboBox()
+        self.subtype.setAccessibleName("Quality")
+        self.folder = QLineEdit(settings.text("export_folder") or str(Path.home() / "Music" / "Stems"))
+        self.folder.setAccessibleName("Folder")
+        browse = QPushButton("Browse…")
+        browse.setToolTip("Choose the folder")
+        browse.clicked.connect(self._browse)
+        self.template = QLineEdit(settings.text("export_template"))
+        self.template.setAccessibleName("File names")
+        self.template.setToolTip(f"May contain {', '.join('{' + field + '}' for field in FIELDS)}; “/” makes a folder")
+        self.preview = QLabel()
+        self.preview.setProperty("role", "small")
+        self.preview.setWordWrap(True)
+        self.preview.setMinimumHeight(36)
+        self.preview.setAlignment(Qt.AlignmentFlag.AlignTop)
+        buttons = QDialogButtonBox()
+        self.start = buttons.addButton("Export", QDialogButtonBox.ButtonRole.AcceptRole)
+        self.start.setProperty("role", "primary")
+        self.start.setToolTip("Write the files (Enter)")
+        buttons.addButton(QDialogButtonBox.StandardButton.Cancel)
+        buttons.accepted.connect(self._start)
+        buttons.rejected.connect(self.reject)
+        self._arrange(browse, buttons)
+        self._choose_format(settings.text("export_format"), settings.text("export_subtype"))
+        self.stems.setChecked(True)
+        self.all_but.setEnabled(bool(self._project.stems))
+        self.format.activated.connect(self._format_changed)
+        self.subtype.activated.connect(self._refresh)
+        self.what.buttonToggled.connect(self._refresh)
+        self.lanes.itemChanged.connect(self._refresh)
+        self.without.activated.connect(self._refresh)
+        self.template.textChanged.connect(self._refresh)
+        self.folder.textChanged.connect(self._refresh)
+        self._refresh()
+
+    def items(self) -> tuple[ExportItem, ...]:
+        """Return what is chosen."""
+        if self.mix.isChecked():
+            return (mix_item(self._project),)
+        if self.all_but.isChecked():
+            return (all_but_item(self._project, self.without.currentData()),)
+        chosen = tuple(
+            self.lanes.item(row).data(Qt.ItemDataRole.UserRole)
+            for row in range(self.lanes.count())
+            if self.lanes.item(row).checkState() == Qt.CheckState.Checked
+        )
+        return stem_items(self._project, chosen) if chosen else ()
+
+    def request(self) -> ExportRequest:
+        """Return the export that is described."""
+        assert self._project.song is not None
+        return ExportRequest(
+            self._project.song,
+            self.items(),
+            Path(self.folder.text()).expanduser(),
+            self.template.text(),
+            self.format.currentData(),
+            self.subtype.currentData(),
+        )
+
+    def _arrange(self, browse: QPushButton, buttons: QDialogButtonBox) -> None:
+        row = QHBoxLayout()
+        row.addWidget(self.all_but)
+        row.addWidget(self.without)
+        row.addStretch(1)
+        formats = QHBoxLayout()
+        formats.addWidget(self.format, 1)
+        formats.addWidget(self.subtype, 1)
+        folder = QHBoxLayout()
+        folder.addWidget(self.folder, 1)
+        folder.addWidget(browse)
+        form = QFormLayout()
+        form.setHorizontalSpacing(16)
+        form.setVerticalSpacing(10)
+        form.addRow("Format", formats)
+        form.addRow("Folder", folder)
+        form.addRow("File names", self.template)
+        form.addRow("", self.preview)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(18, 18, 18, 16)
+        layout.setSpacing(8)
+        layout.addWidget(heading("What"))
+        layout.addWidget(self.stems)
+        layout.addWidget(self.lanes)
+        layout.addWidget(self.mix)
+        layout.addLayout(row)
+        layout.addSpacing(8)
+        layout.addWidget(heading("How and where"))
+        layout.addLayout(form)
+        layout.addStretch(1)
+        layout.addWidget(buttons)
+
+    def _choose_format(self, key: str, subtype: str) -> None:
+        self.format.setCurrentIndex(max(self.format.findData(key), 0))
+        self._format_changed()
+        self.subtype.setCurrentIndex(max(self.subtype.findData(subtype), 0))
+
+    def _format_changed(self, *ignored: object) -> None:
+        self.subtype.clear()
+        for row in encoding(self.format.currentData()).subtypes:
+            self.subtype.addItem(row.label, row.key)
+        self._refresh()
+
+    def _refresh(self, *ignored: object) -> None:
+        self.lanes.setEnabled(self.stems.isChecked())
+        self.without.setEnabled(self.all_but.isChecked())
+        items = self.items()
+        ending = encoding(self.format.currentData()).ending
+        try:
+            assert self._project.song is not None
+            names = file_names(self._project.song, tuple(item.name for item in items), self.template.text())
+            self.preview.setText("    ".join(f"{name}{ending}" for name in names) or "Choose at least one stem.")
+            good = bool(items) and bool(self.folder.text().strip())
+        except UserError as problem:
+            self.preview.setText(str(problem))
+            good = False
+        self.start.setEnabled(good)
+
+    def _browse(self) -> None:
+        chosen = QFileDialog.getExistingDirectory(self, "Folder for the files", self.folder.text())
+        if chosen:
+            self.folder.setText(chosen)
+
+    def _start(self) -> None:
+        settings, request = self._controller.settings, self.request()
+        settings.set("export_format", request.encoding)
+        settings.set("export_subtype", request.subtype)
+        settings.set("export_template", request.template)
+        settings.set("export_folder", self.folder.text())
+        self._controller.export(request)
+        self.accept()
+
+
+def ask_export(question: ExportQuestion, parent: QWidget | None) -> ExportRequest | None:
+    """Ask what an export needs to know; return it with the answer, or None if the user would rather not."""
+    box = QMessageBox(parent)
+    box.setWindowTitle("Export")
+    box.setText(question.error.message)
+    request: ExportRequest = question.request
+    answers: dict[object, ExportRequest] = {}
+    if isinstance(question.error, TooLoud):
+        box.setInformativeText("The chosen format would clip it. What shall be done?")
+        for key, label in OVERS:
+            answers[box.addButton(label, QMessageBox.ButtonRole.AcceptRole)] = replace(request, overs=key)
+    elif isinstance(question.error, FilesExist):
+        box.setInformativeText("Replacing cannot be undone.")
+        answers[box.addButton("Replace", QMessageBox.ButtonRole.DestructiveRole)] = replace(request, overwrite=True)
+    box.addButton(QMessageBox.StandardButton.Cancel)
+    box.exec()
+    return answers.get(box.clickedButton())

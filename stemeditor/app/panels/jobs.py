@@ -1,0 +1,220 @@
+"""What goes on in the background, what it told, and where sound goes: the lower edge of the window."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt, QTimer, QUrl, Signal
+from PySide6.QtGui import QDesktopServices, QGuiApplication
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QToolButton, QVBoxLayout, QWidget
+
+from stemeditor.app.controller import JobState
+from stemeditor.app.messages import BUG, INFO, Notice
+from stemeditor.app.theme import Theme, icon
+
+_INFO_MS = 8000
+_BAR_STEPS = 1000
+
+
+def time_left(seconds: float | None) -> str:
+    """Return an estimate as people say it."""
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return f"{max(round(seconds), 1)} s left"
+    return f"{round(seconds / 60)} min left"
+
+
+class JobRow(QWidget):
+    """One job: its name, how far it is, and a cross that stops or dismisses it."""
+
+    cancelled = Signal(int)
+    dismissed = Signal(int)
+
+    def __init__(self, theme: Theme, state: JobState) -> None:
+        super().__init__()
+        self.state = state
+        self.label = QLabel()
+        self.bar = QProgressBar()
+        self.bar.setRange(0, _BAR_STEPS)
+        self.bar.setTextVisible(False)
+        self.bar.setFixedWidth(160)
+        self.left = QLabel()
+        self.left.setProperty("role", "small")
+        self.cross = QToolButton()
+        self.cross.setProperty("role", "flat")
+        self.cross.setFixedSize(22, 22)
+        self.cross.setIconSize(QSize(12, 12))
+        self.cross.setIcon(icon("close", theme.text, 12))
+        self.cross.clicked.connect(self._crossed)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(8)
+        for widget in (self.label, self.bar, self.left, self.cross):
+            layout.addWidget(widget)
+        self.show_state(state)
+
+    def show_state(self, state: JobState) -> None:
+        """Show how far the job is."""
+        self.state = state
+        failed = state.state == "failed"
+        text = f"{state.title}: {state.text}" if state.text else state.title
+        self.label.setText(_short(text))
+        self.label.setToolTip(f"{text} {state.hint}".strip())
+        role = "error" if failed else ""
+        if self.label.property("role") != role:
+            self.label.setProperty("role", role)
+            self.label.style().polish(self.label)
+        self.bar.setVisible(not failed)
+        self.bar.setValue(round(state.fraction * _BAR_STEPS))
+        self.bar.setAccessibleName(f"Progress of {state.title}")
+        self.left.setText("" if failed else time_left(state.left_s))
+        word = "Dismiss" if failed else "Cancel"
+        self.cross.setAccessibleName(f"{word} {state.title}")
+        self.cross.setToolTip(word if failed else "Cancel (Esc)")
+
+    def _crossed(self) -> None:
+        (self.dismissed if self.state.state == "failed" else self.cancelled).emit(self.state.id)
+
+
+class StatusBar(QFrame):
+    """Jobs at the left, the sound output and the zoom at the right."""
+
+    cancelled = Signal(int)
+    dismissed = Signal(int)
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self._rows: dict[int, JobRow] = {}
+        self.setProperty("role", "status")
+        self.setFixedHeight(34)
+        self.idle = QLabel()
+        self.idle.setProperty("role", "small")
+        self.output = QLabel()
+        self.output.setProperty("role", "small")
+        self.output.setAccessibleName("Sound output")
+        self._jobs = QHBoxLayout()
+        self._jobs.setSpacing(20)
+        self.tools = QHBoxLayout()
+        self.tools.setSpacing(2)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(14, 0, 8, 0)
+        layout.setSpacing(14)
+        layout.addWidget(self.idle)
+        layout.addLayout(self._jobs)
+        layout.addStretch(1)
+        layout.addWidget(self.output)
+        layout.addLayout(self.tools)
+
+    def show_jobs(self, states: tuple[JobState, ...]) -> None:
+        """Show these jobs."""
+        ids = {state.id for state in states}
+        for job_id in [job_id for job_id in self._rows if job_id not in ids]:
+            row = self._rows.pop(job_id)
+            row.hide()
+            self._jobs.removeWidget(row)
+            row.deleteLater()
+        for state in states:
+            if state.id in self._rows:
+                self._rows[state.id].show_state(state)
+            else:
+                row = self._rows[state.id] = JobRow(self._theme, state)
+                row.cancelled.connect(self.cancelled)
+                row.dismissed.connect(self.dismissed)
+                self._jobs.addWidget(row)
+        self.idle.setVisible(not states)
+
+    def rows(self) -> tuple[JobRow, ...]:
+        """Return the rows that are shown."""
+        return tuple(self._rows.values())
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take other colours."""
+        self._theme = theme
+        for row in self._rows.values():
+            row.cross.setIcon(icon("close", theme.text, 12))
+
+
+class NoticeBar(QFrame):
+    """What the program has to say, until it is read. News goes by itself, trouble stays."""
+
+    def __init__(self, theme: Theme, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.notice: Notice | None = None
+        self.setProperty("role", "notice")
+        self.text = QLabel()
+        self.text.setWordWrap(True)
+        self.text.setMinimumWidth(300)
+        self.hint = QLabel()
+        self.hint.setProperty("role", "small")
+        self.hint.setWordWrap(True)
+        self.copy = QPushButton("Copy details")
+        self.copy.clicked.connect(self._copy)
+        self.folder = QPushButton("Show folder")
+        self.folder.clicked.connect(self._show_folder)
+        self.cross = QToolButton()
+        self.cross.setProperty("role", "flat")
+        self.cross.setAccessibleName("Close the message")
+        self.cross.setToolTip("Close")
+        self.cross.setIconSize(QSize(14, 14))
+        self.cross.clicked.connect(self.hide)
+        column = QVBoxLayout()
+        column.setSpacing(2)
+        column.addWidget(self.text)
+        column.addWidget(self.hint)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(14, 10, 10, 10)
+        layout.setSpacing(10)
+        layout.addLayout(column, 1)
+        for widget in (self.copy, self.folder, self.cross):
+            layout.addWidget(widget, alignment=Qt.AlignmentFlag.AlignVCenter)
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_INFO_MS)
+        self._timer.timeout.connect(self.hide)
+        self.set_theme(theme)
+        self.hide()
+
+    def show_notice(self, notice: Notice) -> None:
+        """Say something; it takes the place of what was said before."""
+        self.notice = notice
+        self.text.setText(notice.text)
+        self.hint.setText(notice.hint)
+        self.hint.setVisible(bool(notice.hint))
+        self.copy.setVisible(notice.kind == BUG)
+        self.folder.setVisible(notice.folder is not None)
+        self.setProperty("kind", notice.kind)
+        self.style().unpolish(self)
+        self.style().polish(self)
+        self.setAccessibleName(notice.text)
+        self.show()
+        self.place()
+        self.raise_()
+        if notice.kind == INFO:
+            self._timer.start()
+        else:
+            self._timer.stop()
+
+    def place(self) -> None:
+        """Stand above the lower edge of the window, in the middle."""
+        parent = self.parentWidget()
+        width = min(620, parent.width() - 40)
+        self.setFixedWidth(width)
+        self.adjustSize()
+        self.move((parent.width() - width) // 2, parent.height() - self.height() - 48)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take other colours."""
+        self.cross.setIcon(icon("close", theme.text, 14))
+
+    def _copy(self) -> None:
+        if self.notice is not None:
+            QGuiApplication.clipboard().setText(self.notice.details)
+            self.copy.setText("Copied")
+
+    def _show_folder(self) -> None:
+        if self.notice is not None and self.notice.folder is not None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.notice.folder)))
+
+
+def _short(text: str, limit: int = 90) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

@@ -1,0 +1,139 @@
+"""Choosing a method, and setting its parameters."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QFont
+from PySide6.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QHBoxLayout,
+    QLabel,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from stemeditor.app.controller import Controller
+from stemeditor.app.forms import Form
+from stemeditor.app.theme import font
+from stemeditor.methods import registry
+from stemeditor.methods.base import MethodInfo
+
+
+def duration_text(seconds: float) -> str:
+    """Return an estimate in words."""
+    return f"about {max(round(seconds), 1)} s" if seconds < 90 else f"about {round(seconds / 60)} min"
+
+
+class SeparateDialog(QDialog):
+    """All methods, what they do, what they take for this song, and their parameters."""
+
+    def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._controller = controller
+        self._forms: dict[str, Form] = {}
+        self.setWindowTitle("Separate")
+        self.resize(780, 520)
+        self.methods = QListWidget()
+        self.methods.setAccessibleName("Methods")
+        self.methods.setFixedWidth(230)
+        self._keys = registry.keys()
+        for key in self._keys:
+            item = QListWidgetItem(registry.info(key).name)
+            item.setData(Qt.ItemDataRole.UserRole, key)
+            self.methods.addItem(item)
+        self.name = QLabel()
+        self.name.setProperty("role", "title")
+        self.sentence = self._text("")
+        self.facts = self._text("small")
+        self.source = self._text("small")
+        self._area = QScrollArea()
+        self._area.setWidgetResizable(True)
+        self._area.setFrameShape(QScrollArea.Shape.NoFrame)
+        self.reset = QPushButton("Reset")
+        self.reset.setToolTip("Bring the defaults of this method back")
+        self.reset.clicked.connect(self._reset)
+        buttons = QDialogButtonBox()
+        self.start = buttons.addButton("Separate", QDialogButtonBox.ButtonRole.AcceptRole)
+        self.start.setProperty("role", "primary")
+        self.start.setToolTip("Take the song apart with this method (Enter)")
+        buttons.addButton(QDialogButtonBox.StandardButton.Cancel)
+        buttons.addButton(self.reset, QDialogButtonBox.ButtonRole.ResetRole)
+        buttons.accepted.connect(self._start)
+        buttons.rejected.connect(self.reject)
+        right = QVBoxLayout()
+        right.setSpacing(8)
+        for widget in (self.name, self.sentence, self.facts):
+            right.addWidget(widget)
+        right.addSpacing(6)
+        right.addWidget(self._area, 1)
+        right.addWidget(self.source)
+        body = QHBoxLayout()
+        body.setSpacing(20)
+        body.addWidget(self.methods)
+        body.addLayout(right, 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(18, 18, 18, 16)
+        layout.setSpacing(16)
+        layout.addLayout(body, 1)
+        layout.addWidget(buttons)
+        self.methods.currentItemChanged.connect(self._chosen)
+        chosen = controller.settings.text("method")
+        self.methods.setCurrentRow(self._keys.index(chosen) if chosen in self._keys else 0)
+        self.methods.itemDoubleClicked.connect(self._start)
+
+    @property
+    def key(self) -> str:
+        """Key of the chosen method."""
+        return str(self.methods.currentItem().data(Qt.ItemDataRole.UserRole))
+
+    @property
+    def form(self) -> Form:
+        """The parameters of the chosen method."""
+        return self._forms[self.key]
+
+    def _text(self, role: str) -> QLabel:
+        label = QLabel()
+        label.setWordWrap(True)
+        label.setProperty("role", role)
+        label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        return label
+
+    def _chosen(self) -> None:
+        info: MethodInfo = registry.info(self.key)
+        self.name.setText(info.name)
+        self.sentence.setText(info.sentence)
+        estimate = self._controller.estimate_s(self.key)
+        time = f"  ·  {duration_text(estimate)} for this song" if estimate is not None else ""
+        self.facts.setText(f"{', '.join(info.stems).capitalize()}  ·  {info.family}{time}")
+        self.source.setText(info.source)
+        old = self._area.takeWidget()
+        if old is not None:
+            old.setParent(None)
+        if self.key not in self._forms:
+            self._forms[self.key] = Form(info.params, {})
+        self._area.setWidget(self._forms[self.key])
+        self.reset.setEnabled(bool(info.params))
+        self.start.setEnabled(self._controller.can_separate)
+
+    def _reset(self) -> None:
+        self.form.reset()
+
+    def _start(self, *ignored: object) -> None:
+        if not self._controller.can_separate:
+            return
+        self._controller.settings.set("method", self.key)
+        self._controller.separate(self.key, self.form.values)
+        self.accept()
+
+
+def heading(text: str) -> QLabel:
+    """Return a label that heads a group of controls."""
+    label = QLabel(text)
+    label.setProperty("role", "heading")
+    label.setFont(font(14, QFont.Weight.DemiBold))
+    return label

@@ -1,0 +1,426 @@
+"""The window: what stands where, and which signal goes to which verb."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, QObject, QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeEvent
+from PySide6.QtWidgets import (
+    QApplication,
+    QFileDialog,
+    QFrame,
+    QHBoxLayout,
+    QMainWindow,
+    QMenu,
+    QPushButton,
+    QStackedWidget,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from stemeditor.app.actions import TABLE, Actions, takes_text
+from stemeditor.app.controller import Controller, ExportQuestion
+from stemeditor.app.lanes.lane_list import LaneList
+from stemeditor.app.lanes.overview import Overview
+from stemeditor.app.messages import INFO, Notice
+from stemeditor.app.panels.jobs import NoticeBar, StatusBar
+from stemeditor.app.panels.transport import Master, Transport
+from stemeditor.app.panels.welcome import Welcome
+from stemeditor.app.theme import Theme, icon
+from stemeditor.app.viewport import Viewport
+
+_PLAYING_MS = 16
+_IDLE_MS = 120
+
+
+class Window(QMainWindow):
+    """The one window of the program.
+
+    Parameters
+    ----------
+    controller
+        Whose verbs it calls, and whose state it shows.
+    theme
+        Colours to begin with; `set_theme` changes them.
+    """
+
+    theme_wanted = Signal()
+    """The system's colours changed."""
+
+    def __init__(self, controller: Controller, theme: Theme) -> None:
+        super().__init__()
+        self.controller = controller
+        self.viewport = Viewport()
+        self._theme = theme
+        self.actions_ = Actions(self)
+        self.lanes = LaneList(theme, self.viewport, controller.paint)
+        self.overview = Overview(theme, self.viewport)
+        self.transport = Transport(theme, self.actions_)
+        self.master = Master(theme)
+        self.status = StatusBar(theme)
+        self.welcome = Welcome(theme, controller.settings)
+        self.setMinimumSize(960, 600)
+        self.resize(1280, 800)
+        self.setAcceptDrops(True)
+        self._arrange()
+        self._menus()
+        self.notices = NoticeBar(theme, self.centralWidget())
+        self._connect()
+        self._timer = QTimer(self)
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.timeout.connect(self._poll)
+        self._timer.start(_IDLE_MS)
+        self.set_theme(theme)
+        self._restore()
+        self._show_project()
+        self._show_jobs()
+
+    # Verbs that need a dialog
+
+    def ask_open(self) -> None:
+        """Let the user choose a song."""
+        from stemeditor.audio.files import OPENABLE
+
+        recent = self.controller.settings.names("recent_files")
+        folder = str(Path(recent[0]).parent) if recent else ""
+        kinds = " ".join(f"*{ending}" for ending in OPENABLE)
+        path, _ = QFileDialog.getOpenFileName(self, "Open a song", folder, f"Sound and video ({kinds});;All files (*)")
+        if path:
+            self.controller.open(Path(path))
+
+    def separate(self) -> None:
+        """Take the song apart with the method that was chosen last."""
+        self.controller.separate(self.controller.settings.text("method"))
+
+    def ask_separate(self) -> None:
+        """Show the methods."""
+        from stemeditor.app.panels.separate import SeparateDialog
+
+        SeparateDialog(self.controller, self).exec()
+
+    def ask_export(self) -> None:
+        """Show what can be written."""
+        from stemeditor.app.panels.export import ExportDialog
+
+        if self.controller.document.base.song is not None:
+            ExportDialog(self.controller, self).exec()
+
+    def ask_settings(self) -> None:
+        """Show the settings."""
+        from stemeditor.app.panels.settings import SettingsDialog
+
+        SettingsDialog(self.controller.settings, self.controller.output, self).exec()
+
+    def show_shortcuts(self) -> None:
+        """Show all keys."""
+        from stemeditor.app.panels.settings import ShortcutsDialog
+
+        ShortcutsDialog(self).exec()
+
+    def show_about(self) -> None:
+        """Show version and licences."""
+        from stemeditor.app.panels.settings import AboutDialog
+
+        AboutDialog(self).exec()
+
+    def select_all(self) -> None:
+        """Select the whole song."""
+        self.controller.set_selection(0, self.controller.project.frames)
+
+    def escape(self) -> None:
+        """Close the message, else cancel the separation, else clear the selection."""
+        if self.notices.isVisible():
+            self.notices.hide()
+        elif self.controller.separating:
+            self.controller.cancel_separation()
+        else:
+            self.controller.clear_selection()
+
+    def toggle_full_screen(self) -> None:
+        """Fill the screen, or no longer."""
+        self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take other colours everywhere."""
+        self._theme = theme
+        for part in (self.lanes, self.overview, self.transport, self.master, self.status, self.welcome, self.notices):
+            part.set_theme(theme)
+        self._open.setIcon(icon("open", theme.text, 18))
+        self._separate.setIcon(icon("separate", theme.on_accent, 18, theme.muted))
+        self._method.setIcon(icon("down", theme.text, 14, theme.muted))
+        self._export.setIcon(icon("export", theme.text, 18, theme.muted))
+        self._settings.setIcon(icon("settings", theme.text, 18))
+        for button, name in self._zooms:
+            button.setIcon(icon(name, theme.text, 16, theme.muted))
+
+    @Slot()
+    def system_theme_changed(self) -> None:
+        """Pass on that the system's colours changed."""
+        self.theme_wanted.emit()
+
+    @Slot()
+    def show_output(self) -> None:
+        """Show where sound goes; called when that changes."""
+        status = self.controller.output.status
+        self.status.output.setText(status.text)
+
+    # Events
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: D102
+        if _files(event):
+            event.acceptProposedAction()
+            self.welcome.set_dropping(True)
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:  # noqa: D102
+        self.welcome.set_dropping(False)
+
+    def dropEvent(self, event: QDropEvent) -> None:  # noqa: D102
+        self.welcome.set_dropping(False)
+        files = _files(event)
+        if not files:
+            return
+        event.acceptProposedAction()
+        self.controller.open(files[0])
+        if len(files) > 1:
+            text = f"One song at a time: “{files[0].name}” is opened, the other {len(files) - 1} are not."
+            self.controller.notice(Notice(INFO, text))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: D102
+        super().resizeEvent(event)
+        if self.notices.isVisible():
+            self.notices.place()
+
+    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: D102
+        geometry = bytes(self.saveGeometry().toBase64().data()).decode("ascii")
+        self.controller.settings.set("window_geometry", geometry)
+        self._timer.stop()
+        self.controller.close()
+        event.accept()
+
+    # Building
+
+    def _arrange(self) -> None:
+        self._open = self._button("Open", "open", "Open a song")
+        self._separate = self._button("Separate", "separate", "Take the song apart")
+        self._separate.setProperty("role", "primary")
+        self._method = QToolButton()
+        self._method.setFixedSize(30, 34)
+        self._method.setIconSize(QSize(14, 14))
+        self._method.setToolTip(self.actions_.tip("method", "Choose a method and its parameters"))
+        self._method.setAccessibleName("Choose a method")
+        self._method.clicked.connect(self.actions_["method"].trigger)
+        self._export = self._button("Export", "export", "Write stems or the mix to files")
+        self._settings = QToolButton()
+        self._settings.setProperty("role", "flat")
+        self._settings.setFixedSize(34, 34)
+        self._settings.setIconSize(QSize(18, 18))
+        self._settings.setToolTip(self.actions_.tip("settings", "Settings"))
+        self._settings.setAccessibleName("Settings")
+        self._settings.clicked.connect(self.actions_["settings"].trigger)
+        bar = QFrame()
+        bar.setProperty("role", "bar")
+        bar.setFixedHeight(62)
+        row = QHBoxLayout(bar)
+        row.setContentsMargins(14, 0, 10, 0)
+        row.setSpacing(8)
+        row.addWidget(self._open)
+        row.addWidget(self._separate)
+        row.addWidget(self._method)
+        row.addWidget(self._export)
+        row.addStretch(1)
+        row.addWidget(self.transport)
+        row.addStretch(1)
+        row.addWidget(self.master)
+        row.addSpacing(4)
+        row.addWidget(self._settings)
+        song = QWidget()
+        column = QVBoxLayout(song)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.overview)
+        column.addWidget(self.lanes, 1)
+        self._pages = QStackedWidget()
+        self._pages.addWidget(self.welcome)
+        self._pages.addWidget(song)
+        root = QWidget()
+        root.setObjectName("root")
+        whole = QVBoxLayout(root)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.setSpacing(0)
+        whole.addWidget(bar)
+        whole.addWidget(self._pages, 1)
+        whole.addWidget(self.status)
+        self.setCentralWidget(root)
+        self._zooms: list[tuple[QToolButton, str]] = []
+        for action_id, name in (("zoom_out", "zoom_out"), ("fit", "zoom_fit"), ("zoom_in", "zoom_in")):
+            button = QToolButton()
+            button.setProperty("role", "flat")
+            button.setFixedSize(26, 26)
+            button.setIconSize(QSize(16, 16))
+            button.setToolTip(self.actions_.tip(action_id))
+            button.setAccessibleName(self.actions_[action_id].text().replace("&", ""))
+            button.clicked.connect(self.actions_[action_id].trigger)
+            self.actions_[action_id].enabledChanged.connect(button.setEnabled)
+            self.status.tools.addWidget(button)
+            self._zooms.append((button, name))
+
+    def _button(self, text: str, action_id: str, tip: str) -> QPushButton:
+        button = QPushButton(text)
+        button.setFixedHeight(34)
+        button.setIconSize(QSize(18, 18))
+        button.setToolTip(self.actions_.tip(action_id, tip))
+        button.setAccessibleName(text)
+        action = self.actions_[action_id]
+        button.clicked.connect(action.trigger)
+        action.enabledChanged.connect(button.setEnabled)
+        return button
+
+    def _menus(self) -> None:
+        menus: dict[str, QMenu] = {}
+        group = 0
+        for row in TABLE:
+            if row.menu not in menus:
+                menus[row.menu] = self.menuBar().addMenu(row.menu)
+                group = row.group
+            if row.group != group:
+                menus[row.menu].addSeparator()
+                group = row.group
+            if row.id.startswith("solo_"):
+                continue
+            menus[row.menu].addAction(self.actions_[row.id])
+            if row.id == "demo":
+                self._recent = menus[row.menu].addMenu("Open &recent")
+                self._recent.aboutToShow.connect(self._fill_recent)
+
+    def _connect(self) -> None:
+        controller, lanes = self.controller, self.lanes
+        controller.changed.connect(self._show_project)
+        controller.grown.connect(self._grown)
+        controller.jobs_changed.connect(self._show_jobs)
+        controller.noticed.connect(self.notices.show_notice)
+        controller.transport_changed.connect(self._show_transport)
+        controller.asked.connect(self._ask)
+        lanes.gain_changed.connect(controller.set_gain)
+        lanes.pan_changed.connect(controller.set_pan)
+        lanes.drag_ended.connect(controller.end_drag)
+        lanes.mute_changed.connect(controller.set_muted)
+        lanes.solo_changed.connect(controller.set_soloed)
+        lanes.solo_only_requested.connect(controller.solo_only)
+        lanes.renamed.connect(controller.rename)
+        lanes.moved.connect(controller.move_lane)
+        lanes.seek_requested.connect(controller.seek)
+        lanes.selection_changed.connect(controller.set_selection)
+        lanes.selection_cleared.connect(controller.clear_selection)
+        lanes.current_changed.connect(controller.set_current_lane)
+        self.overview.seek_requested.connect(controller.seek)
+        self.master.gain.edited.connect(controller.set_master_gain)
+        self.master.gain.released.connect(controller.end_drag)
+        self.master.clip.reset.connect(controller.player.reset_clip)
+        self.status.cancelled.connect(controller.cancel_job)
+        self.status.dismissed.connect(controller.dismiss_job)
+        self.welcome.open_requested.connect(self.actions_["open"].trigger)
+        self.welcome.demo_requested.connect(self.actions_["demo"].trigger)
+        self.welcome.chosen.connect(controller.open)
+        QApplication.instance().focusChanged.connect(self._focus_changed)
+
+    # Showing
+
+    def _show_project(self) -> None:
+        project = self.controller.project
+        self.viewport.set_song(project.frames)
+        self._pages.setCurrentIndex(0 if project.song is None else 1)
+        if project.song is None:
+            self.welcome.refresh()
+        self.lanes.show_project(project)
+        self.overview.show_project(project)
+        self.master.show_gain(project.master_gain)
+        title = project.song.title if project.song else ""
+        self.setWindowTitle(f"{title} – stemeditor" if title else "stemeditor")
+        self._show_transport()
+
+    def _show_transport(self) -> None:
+        controller = self.controller
+        self.transport.show_state(controller.player.playing, controller.looping)
+        self.lanes.set_selection(controller.selection, controller.looping)
+        self.overview.set_selection(controller.selection)
+        self.lanes.set_current(controller.current_lane)
+        self.actions_.refresh()
+        self.status.idle.setText(self._idle_text())
+        self._poll()
+
+    def _show_jobs(self) -> None:
+        self.status.show_jobs(self.controller.jobs)
+        self.actions_.refresh()
+
+    def _grown(self, lane_ids: tuple[str, ...]) -> None:
+        self.lanes.grown(lane_ids)
+        self.overview.update()
+
+    def _idle_text(self) -> str:
+        project = self.controller.project
+        if project.song is None:
+            return "Ready"
+        audio = project.song.sound.audio
+        kind = "mono" if audio.channels == 1 else "stereo"
+        words = f"{project.song.path.name}  ·  {audio.rate / 1000:g} kHz {kind}"
+        if self.controller.selection is not None:
+            start, stop = self.controller.selection
+            words += f"  ·  selected {(stop - start) / audio.rate:.2f} s"
+        return words
+
+    def _poll(self) -> None:
+        """Bring playhead, clock and meters to where the sound is; called at display rate while something moves."""
+        controller = self.controller
+        playing = controller.player.playing
+        if playing != self._timer_fast():
+            self.transport.show_state(playing, controller.looping)
+        rate, frames = controller.project.rate, controller.project.frames
+        frame = min(controller.output.heard_position() if playing else controller.player.position, frames)
+        self.transport.show_time(frame / rate, frames / rate)
+        if playing and controller.settings.flag("follow_playhead"):
+            self.viewport.reveal(frame)
+        self.lanes.set_playhead(frame)
+        self.overview.set_playhead(frame)
+        meters = controller.player.meters()
+        moving = self.lanes.set_meters(meters.strips if playing else {})
+        self.master.meter.show_levels(meters.master if playing else None)
+        self.master.clip.show_clip(meters.clipped)
+        wanted = _PLAYING_MS if playing or moving or not self.master.meter.quiet else _IDLE_MS
+        if self._timer.interval() != wanted and not controller.closed:
+            self._timer.setInterval(wanted)
+
+    def _timer_fast(self) -> bool:
+        return self._timer.interval() == _PLAYING_MS
+
+    def _ask(self, question: ExportQuestion) -> None:
+        from stemeditor.app.panels.export import ask_export
+
+        request = ask_export(question, self)
+        if request is not None:
+            self.controller.export(request)
+
+    def _fill_recent(self) -> None:
+        self._recent.clear()
+        for name in self.controller.settings.names("recent_files"):
+            action = self._recent.addAction(Path(name).name)
+            action.setToolTip(name)
+            action.setData(name)
+            action.triggered.connect(self._open_recent)
+
+    def _open_recent(self) -> None:
+        action = self.sender()
+        self.controller.open(Path(action.data()))  # type: ignore[union-attr]
+
+    def _focus_changed(self, old: QObject | None, new: QObject | None) -> None:
+        self.actions_.suspend(takes_text(new if isinstance(new, QWidget) else None))
+
+    def _restore(self) -> None:
+        geometry = self.controller.settings.text("window_geometry")
+        if geometry:
+            self.restoreGeometry(QByteArray.fromBase64(geometry.encode("ascii")))
+
+
+def _files(event: QDragEnterEvent | QDropEvent) -> list[Path]:
+    return [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]

@@ -80,6 +80,7 @@ def decoders_for(path: Path) -> tuple[Decoder, ...]:
 _WAVE_ORDER = {3: "LRC", 4: "LRlr", 5: "LRClr", 6: "LRCElr", 7: "LRCEclr", 8: "LRCElrlr"}
 _VORBIS_ORDER = {3: "LCR", 4: "LRlr", 5: "LCRlr", 6: "LCRlrE", 7: "LCRlrcE", 8: "LCRlrlrE"}
 _WAVE_LETTERS = {"L": "L", "R": "R", "C": "C", "LFE": "E", "Ls": "l", "Rs": "r", "Cs": "c", "Sl": "l", "Sr": "r"}
+_WAVE_LETTERS |= {"Lc": "L", "Rc": "R"}
 _AV_LETTERS = {
     **{"FL": "L", "FR": "R", "FC": "C", "LFE": "E", "BL": "l", "BR": "r", "SL": "l", "SR": "r", "BC": "c"},
     **{"FLC": "L", "FRC": "R", "DL": "L", "DR": "R"},
@@ -95,7 +96,7 @@ def _look_soundfile(path: Path) -> Found:
         raise Unreadable(str(problem)) from problem
     if info.format == "RAW":
         raise Unreadable("taken for sound because of its ending only")
-    frames, exact = info.frames, True
+    frames, exact = info.frames, info.format != "MP3"
     if frames > path.stat().st_size * _MOST_FRAMES_PER_BYTE:
         frames, exact = 0, False
     name = {"WAVEX": "WAV", "RF64": "WAV"}.get(info.format, info.format)
@@ -103,9 +104,11 @@ def _look_soundfile(path: Path) -> Found:
         name = info.subtype.capitalize()
     order = (_VORBIS_ORDER if info.format == "OGG" else _WAVE_ORDER).get(info.channels, "")
     if mask := re.search(r"Channel Mask +: \w+ \(([\w, ]+)\)", info.extra_info):
-        order = "".join(_WAVE_LETTERS.get(speaker, "?") for speaker in mask[1].split(", "))
+        speakers = mask[1].split(", ")
+        if set(speakers) <= _WAVE_LETTERS.keys():
+            order = "".join(_WAVE_LETTERS[speaker] for speaker in speakers)
     cut = re.search(r"^data : \d+ \(should be", info.extra_info, re.MULTILINE) is not None
-    return Found(name, info.samplerate, info.channels, frames, exact, "" if "?" in order else order, cut)
+    return Found(name, info.samplerate, info.channels, frames, exact, order, cut)
 
 
 def _read_soundfile(path: Path) -> Iterator[Samples]:
@@ -132,13 +135,13 @@ _AV_DEMUXERS = (
 
 
 def _look_av(path: Path) -> Found:
-    with _opened(path) as container:
+    with opened(path) as container:
         return _describe(container)
 
 
 def _read_av(path: Path) -> Iterator[Samples]:
     """Decode what can be decoded: packets that are damaged are left out."""
-    with _opened(path) as container:
+    with opened(path) as container:
         found = _describe(container)
         left = found.frames if found.exact else None
         waiting: list[Samples] = []
@@ -189,9 +192,10 @@ def _describe(container: Any) -> Found:
     if stream.duration and stream.time_base:
         length = stream.duration * stream.time_base * rate
         frames = int(length)
-        # Frames are counted by MP4 with a clock of one frame, and by MP3 whose encoder wrote down its delay.
+        # What is there without the encoder's padding is said by MP4 with a clock of one frame (to the millisecond, if
+        # a careless program wrote it), and by MP3 whose encoder wrote down its delay.
         if "mp4" in container.format.name:
-            exact = stream.time_base * rate == 1
+            exact = codec.name == "aac" and stream.time_base * rate == 1
         elif container.format.name == "mp3":
             exact = bool(stream.start_time) and length == frames
     elif container.duration:
@@ -200,20 +204,23 @@ def _describe(container: Any) -> Found:
         frames, exact = 0, False
     # FFmpeg hands its channels out in the order of its layouts, whatever the codec's own.
     order = "".join(_AV_LETTERS.get(channel.name, "?") for channel in codec.layout.channels)
-    return Found(_codec_name(codec.name), rate, channels, frames, exact, "" if "?" in order else order)
+    return Found(
+        _format_name(codec.name, container.format.name), rate, channels, frames, exact, "" if "?" in order else order
+    )
 
 
 _CODEC_NAMES = {"vorbis": "Vorbis", "opus": "Opus", "libopus": "Opus", "mp3float": "MP3"}
 
 
-def _codec_name(name: str) -> str:
-    """Return FFmpeg's name of a codec as people write it."""
-    if name.startswith(("wma", "pcm")):
-        return name[:3].upper()
-    return _CODEC_NAMES.get(name, name.upper())
+def _format_name(codec: str, container: str) -> str:
+    """Return what people call sound of that codec in that container, both in FFmpeg's words."""
+    if codec.startswith("pcm"):
+        return container.upper() if container in ("wav", "aiff", "w64", "caf", "au") else "PCM"
+    return "WMA" if codec.startswith("wma") else _CODEC_NAMES.get(codec, codec.upper())
 
 
-def _opened(path: Path) -> Any:
+def opened(path: Path) -> Any:
+    """Return FFmpeg's container with sound in it; `Unreadable` if there is none."""
     import av
 
     av.logging.set_level(None)  # FFmpeg would write its own words to the terminal

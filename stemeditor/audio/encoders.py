@@ -8,18 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stemeditor.audio.buffer import Samples
 
 _VORBIS_BLOCK = 1 << 14
-_RIFF_LIMIT = 0xF000_0000
+RIFF_LIMIT = 0xF000_0000
 """Bytes of sound in a plain WAV file; what is left of its 4 GB is for tags and a cover."""
 _DITHER_SEED = 16
+_STEPS_16, _STEPS_24 = np.float32(1 << 15), np.float32(1 << 23)
 _BYTES = {"PCM_16": 2, "PCM_24": 3, "FLOAT": 4}
-
-
-class CutShort(Exception):
-    """The system took less than it was given: a full disk, or a file over its limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +141,7 @@ def _write_soundfile(
     import soundfile
 
     container = encoding.format
-    if container == "WAV" and frames * channels * _BYTES[subtype.code] > _RIFF_LIMIT:
+    if container == "WAV" and frames * channels * _BYTES[subtype.code] > RIFF_LIMIT:
         container = "RF64"
     options: dict[str, Any] = {}
     if encoding.lossy:
@@ -160,22 +158,30 @@ def _write_soundfile(
                 file.write(np.ascontiguousarray(block[start : start + step]))
 
 
-def _preparation(subtype: Subtype) -> Callable[[Samples], Samples]:
-    """Return what happens to the samples before they become integers."""
-    if subtype.floating:
-        return lambda piece: piece
-    if subtype.code != "PCM_16":
-        return lambda piece: np.clip(piece, -1.0, 1.0)
-    noise = np.random.default_rng(_DITHER_SEED)
+def _preparation(subtype: Subtype) -> Callable[[Samples], NDArray[Any]]:
+    """Return what makes of (channels, frames) samples the numbers that are written.
 
-    def dithered(piece: Samples) -> Samples:
-        if not piece.any():
-            return piece
-        first, second = noise.random((2, *piece.shape), np.float32)
-        louder: Samples = piece + (first - second) / np.float32(32768)
-        return np.clip(louder, -1.0, 1.0)
+    Integers are made here, because libsndfile rounds down, which is heard as a constant.
+    """
+    if subtype.code == "PCM_16":
+        return _dither(np.random.default_rng(_DITHER_SEED))
+    if subtype.code == "PCM_24":
+        return lambda piece: np.clip(np.rint(piece * _STEPS_24), -_STEPS_24, _STEPS_24 - 1).astype(np.int32) << 8
+    return lambda piece: piece if subtype.floating else np.clip(piece, -1.0, 1.0)
 
-    return dithered
+
+def _dither(noise: np.random.Generator) -> Callable[[Samples], NDArray[np.int16]]:
+    """Return a rounding to 16 bit with triangular noise of one step."""
+
+    def rounded(piece: Samples) -> NDArray[np.int16]:
+        steps = piece * _STEPS_16
+        if piece.any():
+            steps += noise.random(piece.shape, np.float32)
+            steps -= noise.random(piece.shape, np.float32)
+        out: NDArray[np.int16] = np.clip(np.rint(steps), -_STEPS_16, _STEPS_16 - 1).astype(np.int16)
+        return out
+
+    return rounded
 
 
 def _write_aac(
@@ -185,7 +191,8 @@ def _write_aac(
 
     av.logging.set_level(None)
     layout = "mono" if channels == 1 else "stereo"
-    with av.open(str(path), "w", format="ipod") as container:
+    # By default the length would be written in milliseconds, and the padding behind it could not be told from sound.
+    with av.open(str(path), "w", format="ipod", options={"movie_timescale": str(rate)}) as container:
         stream = container.add_stream("aac", rate=rate, layout=layout)
         stream.bit_rate = int(subtype.quality) * channels // 2
         position = 0

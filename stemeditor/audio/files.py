@@ -21,7 +21,7 @@ import numpy as np
 from stemeditor.audio import fold
 from stemeditor.audio.buffer import Samples
 from stemeditor.audio.decoders import DECODERS, Broken, Decoder, Found, Soundless, Unreadable, decoders_for
-from stemeditor.audio.encoders import ENCODINGS, CutShort, Encoding, Subtype, encode
+from stemeditor.audio.encoders import ENCODINGS, Encoding, Subtype, encode
 from stemeditor.errors import FileProblem, UserError
 from stemeditor.progress import Progress, Silent
 
@@ -328,7 +328,7 @@ def _is_about_files(problem: Exception) -> bool:
     import mutagen
     import soundfile
 
-    return isinstance(problem, (OSError, soundfile.SoundFileError, mutagen.MutagenError, CutShort))
+    return isinstance(problem, (OSError, soundfile.SoundFileError, mutagen.MutagenError))
 
 
 def _nearly_full(folder: Path) -> bool:

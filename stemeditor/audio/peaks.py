@@ -126,13 +126,14 @@ class Peaks:
             return self._from_samples(edges)
         table = self._levels[level]
         unit = BASE_FRAMES * _FACTOR**level
-        lows = np.clip(np.floor(edges[:-1] / unit).astype(np.int64), 0, table.shape[2])
-        highs = np.clip(np.maximum(np.ceil(edges[1:] / unit).astype(np.int64), lows + 1), 0, table.shape[2])
-        return _reduce(table, lows, highs)
+        lows = np.floor(edges[:-1] / unit).astype(np.int64)
+        highs = np.maximum(np.ceil(edges[1:] / unit).astype(np.int64), lows + 1)
+        return _reduce(table, np.clip(lows, 0, table.shape[2]), np.clip(highs, 0, table.shape[2]))
 
     def _from_samples(self, edges: NDArray[np.float64]) -> Summary:
-        lows = np.clip(np.floor(edges[:-1]).astype(np.int64), 0, self._audio.frames)
-        highs = np.clip(np.maximum(np.floor(edges[1:]).astype(np.int64), lows + 1), 0, self._audio.frames)
+        lows = np.floor(edges[:-1]).astype(np.int64)
+        highs = np.maximum(np.floor(edges[1:]).astype(np.int64), lows + 1)
+        lows, highs = np.clip(lows, 0, self._audio.frames), np.clip(highs, 0, self._audio.frames)
         first, last = int(lows[0]), int(highs[-1])
         sound = np.asarray(self._audio.samples[:, first:last])
         table = np.stack([sound, sound, np.square(sound)])

@@ -105,4 +105,4 @@ def _to_rows(
         starts = lows[wide][::-1]
         strongest = np.maximum.reduceat(level[:, : highs[wide[0]]], starts, axis=1)[:, ::-1]
         out[:, wide] = strongest
-    return out.astype(np.float32, copy=False)
+    return np.maximum(out, np.float32(FLOOR_DB), dtype=np.float32)

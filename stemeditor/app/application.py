@@ -18,7 +18,7 @@ from stemeditor.app.audio_out import AudioOut, OutputStatus
 from stemeditor.app.controller import Controller
 from stemeditor.app.messages import Notice, notice_of
 from stemeditor.app.relay import Relay
-from stemeditor.app.theme import DARK, LIGHT, Theme, app_icon, load_fonts, stylesheet
+from stemeditor.app.theme import DARK, LIGHT, Theme, app_icon, font, load_fonts, palette, stylesheet
 from stemeditor.app.window import Window
 from stemeditor.jobs.pool import Pool
 from stemeditor.mixing.player import Player
@@ -76,6 +76,7 @@ def build(settings: Settings | None = None, cache_folder: Path | None = None) ->
     application.setWindowIcon(app_icon())
     application.setStyle("Fusion")
     load_fonts()
+    application.setFont(font(13))
     if settings is None:
         settings = Settings(paths.config_folder() / "settings.json")
     relay = Relay()
@@ -89,7 +90,7 @@ def build(settings: Settings | None = None, cache_folder: Path | None = None) ->
     folder = cache_folder or paths.cache_folder() / "session"
     controller = Controller(Document(), player, output, settings, relay, Pool(relay.post), folder)
     theme = chosen_theme(application, settings)
-    application.setStyleSheet(stylesheet(theme))
+    dress(application, theme)
     window = Window(controller, theme)
     bridge.output_changed.connect(window.show_output, Qt.ConnectionType.QueuedConnection)
     bridge.failed.connect(controller.notice, Qt.ConnectionType.QueuedConnection)
@@ -97,7 +98,7 @@ def build(settings: Settings | None = None, cache_folder: Path | None = None) ->
 
     def repaint() -> None:
         new = chosen_theme(application, settings)
-        application.setStyleSheet(stylesheet(new))
+        dress(application, new)
         window.set_theme(new)
 
     def setting_changed(name: str) -> None:
@@ -110,6 +111,12 @@ def build(settings: Settings | None = None, cache_folder: Path | None = None) ->
     application.styleHints().colorSchemeChanged.connect(window.system_theme_changed)
     window.theme_wanted.connect(repaint)
     return parts
+
+
+def dress(application: QApplication, theme: Theme) -> None:
+    """Give the application a theme's colours."""
+    application.setPalette(palette(theme))
+    application.setStyleSheet(stylesheet(theme))
 
 
 def chosen_theme(application: QApplication, settings: Settings) -> Theme:

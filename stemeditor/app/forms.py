@@ -163,6 +163,7 @@ class Form(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setHorizontalSpacing(16)
         layout.setVerticalSpacing(8)
+        layout.setLabelAlignment(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft)
         layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         for row in rows:
             editor = Editor(row, values.get(row.name, row.default))
@@ -170,6 +171,7 @@ class Form(QWidget):
             label = QLabel(row.label)
             label.setToolTip(row.help)
             label.setBuddy(editor)
+            label.setMinimumHeight(editor.sizeHint().height())
             layout.addRow(label, editor)
             self.editors[row.name] = editor
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from string import Template
 
 from PySide6.QtCore import QByteArray, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QFontDatabase, QIcon, QImage, QPainter, QPixmap
+from PySide6.QtGui import QColor, QFont, QFontDatabase, QIcon, QImage, QPainter, QPalette, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 
 from stemeditor import paths
@@ -192,6 +192,25 @@ def _pixmap(name: str, colour: str, size: int, scale: int) -> QPixmap:
 def app_icon() -> QIcon:
     """Return the program's own icon."""
     return QIcon(str(paths.resource("icons", "app.svg")))
+
+
+def palette(theme: Theme) -> QPalette:
+    """Return the palette for what the style sheet does not reach."""
+    made = QPalette()
+    role = QPalette.ColorRole
+    for names, colour in (
+        ((role.Window,), theme.window),
+        ((role.Base, role.AlternateBase), theme.field),
+        ((role.Button, role.ToolTipBase, role.Light, role.Midlight), theme.raised),
+        ((role.WindowText, role.Text, role.ButtonText, role.ToolTipText, role.BrightText), theme.text),
+        ((role.PlaceholderText,), theme.muted),
+        ((role.Mid, role.Dark, role.Shadow), theme.line),
+        ((role.Highlight, role.Link, role.Accent), theme.accent),
+        ((role.HighlightedText,), theme.on_accent),
+    ):
+        for name in names:
+            made.setColor(name, QColor(colour))
+    return made
 
 
 def stylesheet(theme: Theme) -> str:

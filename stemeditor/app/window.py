@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QObject, QSize, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeEvent
+from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QApplication,
     QFileDialog,
@@ -51,11 +51,11 @@ class Window(QMainWindow):
 
     def __init__(self, controller: Controller, theme: Theme) -> None:
         super().__init__()
-        self.controller = controller
-        self.viewport = Viewport()
+        self.controller: Controller = controller
+        self.viewport: Viewport = Viewport()
         self._theme = theme
         self.actions_ = Actions(self)
-        self.lanes = LaneList(theme, self.viewport, controller.paint)
+        self.lanes: LaneList = LaneList(theme, self.viewport, controller.paint)
         self.overview = Overview(theme, self.viewport)
         self.transport = Transport(theme, self.actions_)
         self.master = Master(theme)
@@ -66,7 +66,7 @@ class Window(QMainWindow):
         self.setAcceptDrops(True)
         self._arrange()
         self._menus()
-        self.notices = NoticeBar(theme, self.centralWidget())
+        self.notices = NoticeBar(theme, self)
         self._connect()
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
@@ -74,6 +74,7 @@ class Window(QMainWindow):
         self._timer.start(_IDLE_MS)
         self.set_theme(theme)
         self._restore()
+        self.setFocus()
         self._show_project()
         self._show_jobs()
 
@@ -206,6 +207,7 @@ class Window(QMainWindow):
         self._separate = self._button("Separate", "separate", "Take the song apart")
         self._separate.setProperty("role", "primary")
         self._method = QToolButton()
+        self._method.setProperty("role", "narrow")
         self._method.setFixedSize(30, 34)
         self._method.setIconSize(QSize(14, 14))
         self._method.setToolTip(self.actions_.tip("method", "Choose a method and its parameters"))
@@ -323,7 +325,9 @@ class Window(QMainWindow):
         self.welcome.open_requested.connect(self.actions_["open"].trigger)
         self.welcome.demo_requested.connect(self.actions_["demo"].trigger)
         self.welcome.chosen.connect(controller.open)
-        QApplication.instance().focusChanged.connect(self._focus_changed)
+        application = QApplication.instance()
+        assert isinstance(application, QApplication)
+        application.focusChanged.connect(self._focus_changed)
 
     # Showing
 
@@ -411,7 +415,8 @@ class Window(QMainWindow):
 
     def _open_recent(self) -> None:
         action = self.sender()
-        self.controller.open(Path(action.data()))  # type: ignore[union-attr]
+        assert isinstance(action, QAction)
+        self.controller.open(Path(action.data()))
 
     def _focus_changed(self, old: QObject | None, new: QObject | None) -> None:
         self.actions_.suspend(takes_text(new if isinstance(new, QWidget) else None))

@@ -18,7 +18,7 @@ from stemeditor.progress import Silent
 from stemeditor.project.model import SONG_ROLE, Lane, Project
 
 _LOWEST = 88
-_HIGHEST = 240
+_HIGHEST = 360
 
 
 def at_once(work: Any, request: object, done: Any) -> Any:

@@ -140,6 +140,7 @@ class NoticeBar(QFrame):
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
         self.notice: Notice | None = None
+        self._parent = parent
         self.setProperty("role", "notice")
         self.text = QLabel()
         self.text.setWordWrap(True)
@@ -196,7 +197,7 @@ class NoticeBar(QFrame):
 
     def place(self) -> None:
         """Stand above the lower edge of the window, in the middle."""
-        parent = self.parentWidget()
+        parent = self._parent
         width = min(620, parent.width() - 40)
         self.setFixedWidth(width)
         self.adjustSize()

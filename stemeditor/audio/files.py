@@ -1,16 +1,15 @@
-"""Sound files: what is in them, reading them, writing them. The only place that sees (frames, channels).
+"""Sound files: what is in them, reading them, writing them.
 
-What a file is, is told by its content, not by its ending.
+Only here, in `decoders` and in `encoders` is sound ever (frames, channels). What a file is, is told by its content, not
+by its ending.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 import os
 import secrets
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -18,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stemeditor.audio import fold
+from stemeditor.audio import fold, troubles
 from stemeditor.audio.buffer import Samples
 from stemeditor.audio.decoders import DECODERS, Broken, Decoder, Found, Soundless, Unreadable, decoders_for
 from stemeditor.audio.encoders import ENCODINGS, Encoding, Subtype, encode
@@ -68,6 +67,8 @@ class FileInfo:
         Picture data, or None.
     notice
         What the user should know about how it is read; "" if there is nothing to say.
+    order, decoder
+        For `decode`: the channels in the letters of `fold.matrix`, and who knew the file.
     """
 
     path: Path
@@ -93,7 +94,7 @@ def probe(path: Path) -> FileInfo:
     """
     from stemeditor.audio import tags
 
-    _check_readable(path)
+    troubles.check_readable(path)
     soundless = False
     for decoder in decoders_for(path):
         try:
@@ -166,7 +167,7 @@ def decode(info: FileInfo, progress: Progress | None = None) -> Iterator[Samples
         except (Broken, Unreadable, OSError) as problem:
             log.info("%s could not read %s to its end (%s)", decoder.name, info.path.name, problem)
     if not done:
-        _check_readable(info.path)
+        troubles.check_readable(info.path)
         raise FileProblem(f"No sound can be read from “{info.path.name}”.", _DAMAGED_HINT)
 
 
@@ -225,7 +226,7 @@ def write(
         keys = ", ".join(other.key for other in kind.subtypes)
         raise UserError(f"{kind.name} has no “{subtype}”.", f"It has {keys}.") from problem
     if not overwrite and os.path.lexists(path):
-        raise _taken(path)
+        raise troubles.taken(path)
     temporary = path.with_name(f".stemeditor-{secrets.token_hex(4)}.part{kind.ending}")
     try:
         encode(temporary, pieces, rate, channels, frames, kind, row)
@@ -233,9 +234,9 @@ def write(
         _flush(temporary)
         _publish(temporary, path, overwrite)
     except FileExistsError as problem:
-        raise _taken(path) from problem
+        raise troubles.taken(path) from problem
     except Exception as problem:
-        told = _write_problem(problem, path)
+        told = troubles.of_writing(problem, path)
         if told is None:
             raise
         raise told from problem
@@ -251,22 +252,6 @@ def _in_turn(info: FileInfo) -> tuple[Decoder, ...]:
     """Return the decoder that knew the file, then the others."""
     others = (decoder for name, decoder in DECODERS.items() if name != info.decoder)
     return (DECODERS[info.decoder], *others)
-
-
-def _check_readable(path: Path) -> None:
-    try:
-        if path.is_dir():
-            raise FileProblem(f"“{path.name}” is a folder.", "Choose a sound file in it.")
-        with path.open("rb") as file:
-            empty = not file.read(1)
-    except FileNotFoundError as problem:
-        raise FileProblem(f"“{path.name}” is not there any more.", "It may have been moved or renamed.") from problem
-    except PermissionError as problem:
-        raise FileProblem(f"“{path.name}” may not be read.", "Check the permissions of the file.") from problem
-    except (OSError, ValueError) as problem:
-        raise FileProblem(f"“{path.name}” cannot be read.", "Check the disk or the connection.") from problem
-    if empty:
-        raise FileProblem(f"“{path.name}” is empty.", "Get the file again from where it came from.")
 
 
 def _notice(found: Found) -> str:
@@ -298,41 +283,3 @@ def _publish(temporary: Path, path: Path, overwrite: bool) -> None:
     except OSError:
         path.unlink(missing_ok=True)
         raise
-
-
-def _taken(path: Path) -> FileProblem:
-    return FileProblem(f"“{path.name}” is there already.", "Choose another name, or allow replacing.")
-
-
-def _write_problem(problem: Exception, path: Path) -> FileProblem | None:
-    """Return words for a failed write; None if it is no matter of files. Ask before the room is given back."""
-    if not _is_about_files(problem):
-        return None
-    code = getattr(problem, "errno", None)
-    folder = path.parent
-    if not folder.is_dir():
-        return FileProblem(f"The folder “{folder.name}” is not there.", "Choose another folder.")
-    if code in (errno.ENOSPC, errno.EDQUOT) or _nearly_full(folder):
-        return FileProblem(
-            f"The disk is full; “{path.name}” was not written.",
-            "Free some space or choose another disk, then try again.",
-        )
-    if code in (errno.EACCES, errno.EPERM, errno.EROFS) or not os.access(folder, os.W_OK):
-        return FileProblem(f"The folder “{folder.name}” may not be written to.", "Choose another folder.")
-    if code == errno.ENAMETOOLONG:
-        return FileProblem(f"The name “{path.name[:40]}…” is too long for this disk.", "Choose a shorter one.")
-    return FileProblem(f"“{path.name}” cannot be written.", "Choose another folder or name.")
-
-
-def _is_about_files(problem: Exception) -> bool:
-    import mutagen
-    import soundfile
-
-    return isinstance(problem, (OSError, soundfile.SoundFileError, mutagen.MutagenError))
-
-
-def _nearly_full(folder: Path) -> bool:
-    try:
-        return shutil.disk_usage(folder).free < 1 << 20
-    except OSError:
-        return False

@@ -69,12 +69,14 @@ def _read(path: Path) -> tuple[dict[str, str], bytes | None]:
     from mutagen.aiff import AIFF
     from mutagen.asf import ASFTags
     from mutagen.id3 import ID3
-    from mutagen.mp4 import MP4Tags
+    from mutagen.mp4 import MP4, MP4Tags
     from mutagen.wave import WAVE
 
     file = mutagen.File(path)
     if file is None:
         return _from_info_chunk(path) or _from_container(path), None
+    if file.tags is None and isinstance(file, MP4):
+        return _from_container(path), None
     if file.tags is None:
         return _from_info_chunk(path) if isinstance(file, (WAVE, AIFF)) else {}, None
     if isinstance(file.tags, ID3):

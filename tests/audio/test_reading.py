@@ -347,6 +347,13 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
         files.probe(tmp_path / "a.wav")
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.wav")
+    with pytest.raises(FileProblem, match="not a sound file"):
+        files.probe(tmp_path / "a.wav")
+
+
 @pytest.mark.skipif(os.name != "posix", reason="only there are names mere bytes")
 def test_a_name_that_is_no_text(tmp_path: Path) -> None:
     make_good(tmp_path / "a.wav")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from stemeditor.audio import encoders, files
+from stemeditor.audio import encoders, files, troubles
 from stemeditor.audio.buffer import Samples
 from stemeditor.errors import Cancelled, FileProblem, UserError
 
@@ -240,7 +240,7 @@ def test_a_full_disk(
 ) -> None:
     import resource
 
-    monkeypatch.setattr(files, "_nearly_full", lambda _: True)
+    monkeypatch.setattr(troubles, "_nearly_full", lambda _: True)
     noise = np.random.default_rng(0).normal(0, 0.1, (2, RATE * 10)).astype(np.float32)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, hard))

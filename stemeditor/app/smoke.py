@@ -15,6 +15,7 @@ import numpy as np
 
 from stemeditor import paths
 from stemeditor.errors import UserError
+from stemeditor.jobs.doctor import peak_memory_mb
 
 _PATIENCE_S = 3600.0
 _LISTEN_S = 1.0
@@ -43,7 +44,7 @@ def run_smoke(song: Path | None, folder: Path) -> int:
     except (UserError, _Stuck, OSError) as problem:
         report["problems"].append(str(problem))
     report["ok"] = not report["problems"]
-    report["peak_memory_mb"] = round(_peak_memory_mb(), 1)
+    report["peak_memory_mb"] = round(peak_memory_mb(), 1)
     text = json.dumps(report, indent=1)
     try:
         (folder / "report.json").write_text(text + "\n", encoding="utf-8")
@@ -164,13 +165,3 @@ def _sum_error_db(project: Any) -> float:
 
 def _since(start: float) -> float:
     return round(time.perf_counter() - start, 3)
-
-
-def _peak_memory_mb() -> float:
-    """Return the largest resident size of this process so far, in MB; 0 where the system does not tell."""
-    if sys.platform == "win32":
-        return 0.0
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1024 * 1024) if sys.platform == "darwin" else peak / 1024

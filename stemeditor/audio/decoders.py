@@ -14,6 +14,7 @@ from stemeditor.audio.buffer import Samples
 
 _FIRST_FRAMES = 1 << 15
 _PIECE_FRAMES = 1 << 17
+_MOST_PLANES = 8
 _MOST_FRAMES_PER_BYTE = 1 << 13
 """No format packs silence tighter; a header that promises more is wrong."""
 
@@ -66,15 +67,18 @@ class Decoder:
     read: Callable[[Path], Iterator[Samples]]
 
 
+_SOUNDFILE_HEADS = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b"fLaC", b"OggS", b"caff", b".snd")
+
+
 def decoders_for(path: Path) -> tuple[Decoder, ...]:
     """Return the decoders to try, the best first; OSError if the file cannot be read.
 
-    libsndfile is exact and fast, except with MPEG sound: there its decoder talks to the terminal about every flaw.
+    libsndfile is exact and fast with what is named here. It also knows MPEG sound, but its decoder for that talks to
+    the terminal about every flaw; and it believes the ending of what it does not know.
     """
     with path.open("rb") as file:
         head = file.read(4)
-    mpeg = head[:3] == b"ID3" or (head[:1] == b"\xff" and head[1:2] >= b"\xe0")
-    return (PYAV, SOUNDFILE) if mpeg else (SOUNDFILE, PYAV)
+    return (SOUNDFILE, PYAV) if head in _SOUNDFILE_HEADS else (PYAV,)
 
 
 _WAVE_ORDER = {3: "LRC", 4: "LRlr", 5: "LRClr", 6: "LRCElr", 7: "LRCEclr", 8: "LRCElrlr"}
@@ -94,9 +98,7 @@ def _look_soundfile(path: Path) -> Found:
         info = soundfile.info(str(path), verbose=True)
     except (soundfile.SoundFileError, TypeError, ValueError) as problem:
         raise Unreadable(str(problem)) from problem
-    if info.format == "RAW":
-        raise Unreadable("taken for sound because of its ending only")
-    frames, exact = info.frames, info.format != "MP3"
+    frames, exact = info.frames, True
     if frames > path.stat().st_size * _MOST_FRAMES_PER_BYTE:
         frames, exact = 0, False
     name = {"WAVEX": "WAV", "RF64": "WAV"}.get(info.format, info.format)
@@ -163,7 +165,9 @@ def _blocks(container: Any, found: Found) -> Iterator[Samples]:
 
     stream = container.streams.audio[0]
     stream.thread_type = "AUTO"
-    planar = AudioResampler(format="fltp")
+    # PyAV ends the process when it is asked for more than eight planes; interleaved, there is only one.
+    layout = "fltp" if found.channels <= _MOST_PLANES else "flt"
+    convert = AudioResampler(format=layout)
     try:
         for packet in container.demux(stream):
             try:
@@ -173,9 +177,10 @@ def _blocks(container: Any, found: Found) -> Iterator[Samples]:
             for frame in frames:
                 if (frame.sample_rate, frame.layout.nb_channels) != (found.rate, found.channels):
                     return  # another recording was hung on behind this one
-                parts = [frame] if frame.format.name == "fltp" else planar.resample(frame)
+                parts = [frame] if frame.format.name == layout else convert.resample(frame)
                 for part in parts:
-                    yield np.asarray(part.to_ndarray(), np.float32)
+                    samples = np.asarray(part.to_ndarray(), np.float32)
+                    yield samples if layout == "fltp" else samples.reshape(-1, found.channels).T
     except (av.FFmpegError, ValueError) as problem:
         raise Broken(str(problem)) from problem
 

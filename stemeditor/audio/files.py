@@ -151,6 +151,7 @@ def decode(info: FileInfo, progress: Progress | None = None) -> Iterator[Samples
     progress = progress or Silent()
     matrix = fold.matrix(info.channels, info.order) if info.channels > 2 else None
     done = 0
+    troubles.check_readable(info.path)
     for decoder in _in_turn(info):
         behind = done
         try:
@@ -167,7 +168,6 @@ def decode(info: FileInfo, progress: Progress | None = None) -> Iterator[Samples
         except (Broken, Unreadable, OSError) as problem:
             log.info("%s could not read %s to its end (%s)", decoder.name, info.path.name, problem)
     if not done:
-        troubles.check_readable(info.path)
         raise FileProblem(f"No sound can be read from “{info.path.name}”.", _DAMAGED_HINT)
 
 
@@ -250,7 +250,7 @@ _DAMAGED_HINT = "It may be damaged or protected; get it again from where it came
 
 def _in_turn(info: FileInfo) -> tuple[Decoder, ...]:
     """Return the decoder that knew the file, then the others."""
-    others = (decoder for name, decoder in DECODERS.items() if name != info.decoder)
+    others = (decoder for decoder in decoders_for(info.path) if decoder.name != info.decoder)
     return (DECODERS[info.decoder], *others)
 
 

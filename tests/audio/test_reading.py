@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from stemeditor.audio import files
+from stemeditor.audio import decoders, files
 from stemeditor.audio.buffer import Samples
 from stemeditor.errors import Cancelled, FileProblem
 from stemeditor.progress import Stoppable
@@ -191,6 +191,16 @@ def test_many_channels_are_folded_down(tmp_path: Path, channels: int, ending: st
     if channels >= 6:
         assert level_at(got[0], 44100, TONES_HZ[3]) < 0.001
         assert level_at(got[0], 44100, TONES_HZ[4]) == pytest.approx(LEVEL * 0.5**0.5, rel=0.01)
+
+
+@pytest.mark.parametrize("decoder", decoders.DECODERS.values(), ids=lambda decoder: decoder.name)
+@pytest.mark.parametrize("channels", [1, 2, 8, 12, 43])
+def test_both_libraries_see_the_same(tmp_path: Path, channels: int, decoder: decoders.Decoder) -> None:
+    samples = np.random.default_rng(0).uniform(-1, 1, (channels, 20000)).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", samples.T, 44100, subtype="FLOAT")
+    found = decoder.look(tmp_path / "a.wav")
+    assert (found.rate, found.channels, found.frames) == (44100, channels, 20000)
+    assert np.array_equal(np.concatenate(list(decoder.read(tmp_path / "a.wav")), axis=1), samples)
 
 
 def test_no_number_becomes_silence(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import (
     QButtonGroup,
     QComboBox,
@@ -26,7 +26,7 @@ from PySide6.QtWidgets import (
 )
 
 from stemeditor.app.controller import Controller, ExportQuestion
-from stemeditor.app.panels.separate import heading
+from stemeditor.app.panels.separate import LIST_ITEM_HEIGHT, heading
 from stemeditor.audio.files import ENCODINGS, encoding
 from stemeditor.errors import UserError
 from stemeditor.jobs.export import (
@@ -64,12 +64,13 @@ class ExportDialog(QDialog):
             self.what.addButton(button)
         self.lanes = QListWidget()
         self.lanes.setAccessibleName("Stems to export")
-        self.lanes.setMaximumHeight(138)
+        self.lanes.setMaximumHeight(164)
         self.without = QComboBox()
         self.without.setAccessibleName("Stem to leave out")
         for lane in self._project.lanes:
             item = QListWidgetItem(lane.name)
             item.setData(Qt.ItemDataRole.UserRole, lane.id)
+            item.setSizeHint(QSize(0, LIST_ITEM_HEIGHT))
             item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
             chosen = lane.role != SONG_ROLE or not self._project.stems
             item.setCheckState(Qt.CheckState.Checked if chosen else Qt.CheckState.Unchecked)
@@ -146,9 +147,11 @@ class ExportDialog(QDialog):
         row.addWidget(self.without)
         row.addStretch(1)
         formats = QHBoxLayout()
+        formats.setSpacing(8)
         formats.addWidget(self.format, 1)
         formats.addWidget(self.subtype, 1)
         folder = QHBoxLayout()
+        folder.setSpacing(8)
         folder.addWidget(self.folder, 1)
         folder.addWidget(browse)
         form = QFormLayout()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QFont
 from PySide6.QtWidgets import (
     QDialog,
@@ -22,6 +22,8 @@ from stemeditor.app.forms import Form
 from stemeditor.app.theme import font
 from stemeditor.methods import registry
 from stemeditor.methods.base import MethodInfo
+
+LIST_ITEM_HEIGHT = 30
 
 
 def duration_text(seconds: float) -> str:
@@ -45,6 +47,7 @@ class SeparateDialog(QDialog):
         for key in self._keys:
             item = QListWidgetItem(registry.info(key).name)
             item.setData(Qt.ItemDataRole.UserRole, key)
+            item.setSizeHint(QSize(0, LIST_ITEM_HEIGHT))
             self.methods.addItem(item)
         self.name = QLabel()
         self.name.setProperty("role", "title")

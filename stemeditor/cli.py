@@ -1,0 +1,323 @@
+"""The verbs of the command line, in the foreground."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from stemeditor import __version__, paths
+from stemeditor.errors import Cancelled, UserError
+from stemeditor.progress import Part, Progress, Silent
+
+OpenWindow = Callable[[list[Path]], int]
+RunSmoke = Callable[[Path | None, Path], int]
+
+_YES_OR_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+_OVERS = ("ask", "float", "turn_down", "limit")
+
+
+def run(arguments: list[str], open_window: OpenWindow, run_smoke: RunSmoke) -> int:
+    """Run one verb.
+
+    Parameters
+    ----------
+    arguments
+        The verb and what follows it.
+    open_window, run_smoke
+        The verbs that need the window; handed in, because the command line itself knows none.
+
+    Returns
+    -------
+    int
+        0 if all went well, 1 for an error of the user's (one line on stderr), 2 for wrong usage, 130 if interrupted.
+    """
+    command = typer.main.get_command(_app(open_window, run_smoke))
+    try:
+        command.main(arguments, prog_name="stemeditor")
+    except SystemExit as ending:
+        return ending.code if isinstance(ending.code, int) else 0
+    except UserError as problem:
+        _say(str(problem))
+        return 1
+    except (KeyboardInterrupt, Cancelled):
+        return 130
+    return 0
+
+
+def _app(open_window: OpenWindow, run_smoke: RunSmoke) -> typer.Typer:
+    app = typer.Typer(
+        name="stemeditor",
+        help="Takes songs apart into stems. Without a verb the window opens, on the songs that are named.",
+        add_completion=False,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+    )
+
+    @app.callback()
+    def _root(
+        version: Annotated[
+            bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+        ] = False,
+    ) -> None:
+        """Take songs apart into stems."""
+
+    @app.command()
+    def demo() -> None:
+        """Open the window on the song that is shipped."""
+        raise typer.Exit(open_window([paths.resource("demo", "demo.flac")]))
+
+    @app.command()
+    def smoke(
+        song: Annotated[Path | None, typer.Argument(help="A song; the demo if none is named.")] = None,
+        output: Annotated[Path, typer.Option("-o", "--output", help="Folder for report, picture and stems.")] = Path(
+            "smoke"
+        ),
+    ) -> None:
+        """Run the whole program once, by itself, and report."""
+        raise typer.Exit(run_smoke(song, output))
+
+    app.command()(separate)
+    app.command()(methods)
+    app.command()(doctor)
+    return app
+
+
+def separate(
+    songs: Annotated[list[Path], typer.Argument(help="Songs to take apart.", metavar="SONG...")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the stems.", metavar="DIR")],
+    method: Annotated[str, typer.Option("-m", "--method", help="Key of a method; see `methods`.")] = "",
+    stems: Annotated[str, typer.Option(help="Only these stems, with commas; the others come summed as “rest”.")] = "",
+    device: Annotated[str, typer.Option(help="Where to compute: auto or cpu.")] = "auto",
+    format: Annotated[str, typer.Option(help="wav, flac, ogg, mp3 or m4a.")] = "wav",
+    subtype: Annotated[str, typer.Option(help="16, 24 or float; high or medium. The format's best by default.")] = "",
+    name: Annotated[
+        str, typer.Option(help="File names below DIR: {song}, {stem}, {artist}, {title}, {number}.", metavar="TEMPLATE")
+    ] = "{song}/{stem}",
+    param: Annotated[list[str] | None, typer.Option(help="A parameter of the method.", metavar="NAME=VALUE")] = None,
+    overs: Annotated[
+        str, typer.Option(help="Peaks over full scale in a format that clips: ask (refuse), float, turn_down, limit.")
+    ] = "ask",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Write the stems of songs as files."""
+    _among("device", device, ("auto", "cpu"))
+    _among("overs", overs, _OVERS)
+    wanted = tuple(part.strip() for part in stems.split(",") if part.strip())
+    results: list[dict[str, Any]] = []
+    failed = False
+    with _bars(as_json) as bar:
+        for song in songs:
+            try:
+                with bar(song.name) as progress:
+                    results.append(
+                        _separate_one(
+                            song, output, method, wanted, format, subtype, name, param or [], overs, overwrite, progress
+                        )
+                    )
+            except UserError as problem:
+                failed = True
+                _say(f"{song.name}: {problem}" if len(songs) > 1 else str(problem))
+    if as_json:
+        print(json.dumps(results, indent=1, ensure_ascii=False))
+    else:
+        for result in results:
+            print(
+                f"{result['song']}: {len(result['stems'])} stems in {result['seconds']:.1f} s "
+                f"({result['real_time_factor']:.1f}x real time) in {Path(result['stems'][0]['path']).parent}"
+            )
+    if failed:
+        raise typer.Exit(1)
+
+
+def methods(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False) -> None:
+    """List the methods: what they are, what they give, what they need."""
+    from stemeditor.methods import registry
+
+    infos = [registry.info(key) for key in registry.keys()]  # noqa: SIM118 a function, no mapping
+    if as_json:
+        rows = [
+            {
+                "key": info.key,
+                "name": info.name,
+                "family": info.family,
+                "sentence": info.sentence,
+                "stems": list(info.stems),
+                "source": info.source,
+                "ready": info.needs == "nothing",
+                "needs": info.needs,
+                "params": [asdict(param) for param in info.params],
+            }
+            for info in infos
+        ]
+        print(json.dumps(rows, indent=1, ensure_ascii=False))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, show_edge=False)
+    for head in ("key", "stems", "needs", "what it does"):
+        table.add_column(head, overflow="fold", no_wrap=head == "key")
+    for info in infos:
+        key = f"{info.key} *" if info.key == registry.DEFAULT else info.key
+        table.add_row(key, ", ".join(info.stems), info.needs, info.sentence)
+    Console().print(table)
+    print("* the default. The sources are in `stemeditor methods --json`.")
+
+
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False) -> None:
+    """Tell what works on this machine and what does not."""
+    from stemeditor.jobs.doctor import examine
+
+    findings = examine()
+    if as_json:
+        print(json.dumps([asdict(finding) for finding in findings], indent=1, ensure_ascii=False))
+        return
+    for finding in findings:
+        print(f"{'ok  ' if finding.ok else 'WARN'}  {finding.name}: {finding.text}")
+
+
+def _separate_one(
+    path: Path,
+    output: Path,
+    method: str,
+    stems: tuple[str, ...],
+    format: str,
+    subtype: str,
+    template: str,
+    given: list[str],
+    overs: str,
+    overwrite: bool,
+    progress: Progress,
+) -> dict[str, Any]:
+    from stemeditor.audio import files
+    from stemeditor.jobs.doctor import peak_memory_mb
+    from stemeditor.jobs.export import ExportRequest, export_stems, stem_items
+    from stemeditor.jobs.tasks import OpenRequest, SeparateRequest, open_song, separate_song
+    from stemeditor.methods import registry
+    from stemeditor.project import edits
+
+    key = method or registry.DEFAULT
+    params = _params(registry.info(key), given)
+    encoding = files.encoding(format)
+    folder = paths.cache_folder() / "session"
+    song = open_song(OpenRequest(path, folder), Part(progress, 0.0, 0.1))
+    if song.notice:
+        _say(song.notice)
+    found = separate_song(SeparateRequest(song, key, params, folder, stems), Part(progress, 0.1, 0.9))
+    project = edits.add_stems(edits.open_song(song), found.lanes, found.method.name)
+    items = stem_items(project)
+    # On the command line files carry the stems' keys: scripts look for vocals.wav, not for what the window says.
+    keyed = tuple(_renamed(item, lane.role) for item, lane in zip(items, project.stems, strict=True))
+    request = ExportRequest(song, keyed, output, template, format, subtype or _best_subtype(encoding), overs, overwrite)
+    written = export_stems(request, Part(progress, 0.9, 1.0))
+    return {
+        "song": str(path),
+        "method": key,
+        "device": "cpu",
+        "stems": [{"name": file.name, "path": str(file.path)} for file in written.files],
+        "seconds": round(found.seconds, 3),
+        "real_time_factor": round(found.real_time_factor, 2),
+        "sum_error_db": round(found.sum_error_db, 1),
+        "peak_memory_mb": round(peak_memory_mb(), 1),
+    }
+
+
+def _renamed(item: Any, name: str) -> Any:
+    from dataclasses import replace
+
+    return replace(item, name=name)
+
+
+def _best_subtype(encoding: Any) -> str:
+    keys = [row.key for row in encoding.subtypes]
+    return "float" if "float" in keys else str(keys[0])
+
+
+def _params(info: Any, given: list[str]) -> dict[str, Any]:
+    """Turn NAME=VALUE into values of the parameters' types."""
+    rows = {row.name: row for row in info.params}
+    found: dict[str, Any] = {}
+    for text in given:
+        name, _, value = text.partition("=")
+        if name not in rows:
+            near = get_close_matches(name, rows, 1)
+            hint = f"Did you mean {near[0]}?" if near else f"It has {', '.join(rows) or 'none'}."
+            raise UserError(f"{info.name} has no parameter “{name}”.", hint)
+        default = rows[name].default
+        try:
+            if isinstance(default, bool):
+                found[name] = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}[
+                    value.lower()
+                ]
+            elif isinstance(default, (int, float)):
+                found[name] = type(default)(value)
+            else:
+                found[name] = value
+        except (KeyError, ValueError) as problem:
+            raise UserError(f"“{value}” is no value for {name}.", rows[name].help) from problem
+    return found
+
+
+def _among(what: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        near = get_close_matches(value, allowed, 1)
+        hint = f"Did you mean {near[0]}?" if near else f"Choose among {', '.join(allowed)}."
+        raise UserError(f"There is no {what} “{value}”.", hint)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"stemeditor {__version__}")
+        raise typer.Exit
+
+
+def _say(text: str) -> None:
+    print(f"stemeditor: {' '.join(text.split())}", file=sys.stderr)
+
+
+class _BarProgress(Silent):
+    """Progress as a bar of rich's."""
+
+    def __init__(self, bars: Any, task: Any) -> None:
+        self._bars, self._task = bars, task
+
+    def advance(self, fraction: float, text: str = "") -> None:
+        self._bars.update(self._task, completed=fraction)
+
+
+@contextlib.contextmanager
+def _bars(quiet: bool) -> Iterator[Callable[[str], contextlib.AbstractContextManager[Progress]]]:
+    """Give a function that opens a progress bar for a name; bars only where somebody looks."""
+    if quiet or not sys.stderr.isatty():
+
+        @contextlib.contextmanager
+        def silent(name: str) -> Iterator[Progress]:
+            yield Silent()
+
+        yield silent
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+
+        @contextlib.contextmanager
+        def shown(name: str) -> Iterator[Progress]:
+            task = bars.add_task(name, total=1.0)
+            try:
+                yield _BarProgress(bars, task)
+            finally:
+                bars.remove_task(task)
+
+        yield shown

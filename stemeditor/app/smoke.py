@@ -83,7 +83,7 @@ def _drive(song: Path, folder: Path, report: dict[str, Any]) -> None:
                 if time.perf_counter() - start > _PATIENCE_S:
                     raise _Stuck(f"{what} takes longer than {_PATIENCE_S:g} s")
                 app.processEvents()
-                time.sleep(0.002)
+                time.sleep(0.01)
             return _since(start)
 
         controller.open(song)
@@ -106,7 +106,6 @@ def _drive(song: Path, folder: Path, report: dict[str, Any]) -> None:
             problems.append("the stems do not add up to the song")
 
         parts.output.open(controller.settings.text("output_device"))
-        report["output"] = parts.output.status.text
         for lane in project.lanes:
             controller.solo_only(lane.id)
             controller.seek(audio.frames // 3)
@@ -118,7 +117,10 @@ def _drive(song: Path, folder: Path, report: dict[str, Any]) -> None:
             if controller.player.playing:
                 controller.play_pause()
         controller.clear_solo()
+        report["output"] = parts.output.status.text
         report["underruns"] = parts.output.underruns
+        if report["underruns"]:
+            problems.append(f"the sound stuttered {report['underruns']} times")
 
         _export(controller, folder, times, wait, report)
         app.processEvents()

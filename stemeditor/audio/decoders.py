@@ -14,7 +14,8 @@ from stemeditor.audio.buffer import Samples
 
 _FIRST_FRAMES = 1 << 15
 _PIECE_FRAMES = 1 << 17
-_MOST_PLANES = 8
+_MOST_AV_CHANNELS = 8
+"""PyAV ends the process when it is asked for more."""
 _MOST_FRAMES_PER_BYTE = 1 << 13
 """No format packs silence tighter; a header that promises more is wrong."""
 
@@ -165,9 +166,7 @@ def _blocks(container: Any, found: Found) -> Iterator[Samples]:
 
     stream = container.streams.audio[0]
     stream.thread_type = "AUTO"
-    # PyAV ends the process when it is asked for more than eight planes; interleaved, there is only one.
-    layout = "fltp" if found.channels <= _MOST_PLANES else "flt"
-    convert = AudioResampler(format=layout)
+    planar = AudioResampler(format="fltp")
     try:
         for packet in container.demux(stream):
             try:
@@ -177,10 +176,9 @@ def _blocks(container: Any, found: Found) -> Iterator[Samples]:
             for frame in frames:
                 if (frame.sample_rate, frame.layout.nb_channels) != (found.rate, found.channels):
                     return  # another recording was hung on behind this one
-                parts = [frame] if frame.format.name == layout else convert.resample(frame)
+                parts = [frame] if frame.format.name == "fltp" else planar.resample(frame)
                 for part in parts:
-                    samples = np.asarray(part.to_ndarray(), np.float32)
-                    yield samples if layout == "fltp" else samples.reshape(-1, found.channels).T
+                    yield np.asarray(part.to_ndarray(), np.float32)
     except (av.FFmpegError, ValueError) as problem:
         raise Broken(str(problem)) from problem
 
@@ -193,6 +191,8 @@ def _describe(container: Any) -> Found:
     if codec is None or not codec.sample_rate or not codec.layout.nb_channels:
         raise Unreadable("no decoder for it, or no rate")
     rate, channels = int(codec.sample_rate), int(codec.layout.nb_channels)
+    if channels > _MOST_AV_CHANNELS:
+        raise Unreadable(f"{channels} channels")
     frames, exact = 0, False
     if stream.duration and stream.time_base:
         length = stream.duration * stream.time_base * rate

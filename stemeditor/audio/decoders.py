@@ -14,8 +14,6 @@ from stemeditor.audio.buffer import Samples
 
 _FIRST_FRAMES = 1 << 15
 _PIECE_FRAMES = 1 << 17
-_MOST_AV_CHANNELS = 8
-"""PyAV ends the process when it is asked for more."""
 _MOST_FRAMES_PER_BYTE = 1 << 13
 """No format packs silence tighter; a header that promises more is wrong."""
 
@@ -166,7 +164,9 @@ def _blocks(container: Any, found: Found) -> Iterator[Samples]:
 
     stream = container.streams.audio[0]
     stream.thread_type = "AUTO"
-    planar = AudioResampler(format="fltp")
+    # PyAV ends the process when it is asked for eight planes; interleaved, there is only one.
+    wanted = "fltp" if found.channels <= 2 else "flt"
+    convert = AudioResampler(format=wanted)
     try:
         for packet in container.demux(stream):
             try:
@@ -176,9 +176,9 @@ def _blocks(container: Any, found: Found) -> Iterator[Samples]:
             for frame in frames:
                 if (frame.sample_rate, frame.layout.nb_channels) != (found.rate, found.channels):
                     return  # another recording was hung on behind this one
-                parts = [frame] if frame.format.name == "fltp" else planar.resample(frame)
-                for part in parts:
-                    yield np.asarray(part.to_ndarray(), np.float32)
+                for part in [frame] if frame.format.name == wanted else convert.resample(frame):
+                    samples = np.asarray(part.to_ndarray(), np.float32)
+                    yield samples if wanted == "fltp" else samples.reshape(-1, found.channels).T
     except (av.FFmpegError, ValueError) as problem:
         raise Broken(str(problem)) from problem
 
@@ -191,8 +191,6 @@ def _describe(container: Any) -> Found:
     if codec is None or not codec.sample_rate or not codec.layout.nb_channels:
         raise Unreadable("no decoder for it, or no rate")
     rate, channels = int(codec.sample_rate), int(codec.layout.nb_channels)
-    if channels > _MOST_AV_CHANNELS:
-        raise Unreadable(f"{channels} channels")
     frames, exact = 0, False
     if stream.duration and stream.time_base:
         length = stream.duration * stream.time_base * rate

@@ -146,7 +146,10 @@ def _reduce(table: NDArray[np.float32], lows: NDArray[np.int64], highs: NDArray[
     out = np.zeros((3, channels, count), np.float32)
     there = (highs > lows) & (lows < table.shape[2])
     if there.any():
-        low, high = lows[there], highs[there]
+        # Only the stretch that is asked for: the last reduction would run to the end of the table otherwise.
+        first = int(lows[there][0])
+        table = table[:, :, first : int(highs[there][-1])]
+        low, high = lows[there] - first, highs[there] - first
         # reduceat takes pairs of indices: every second result is a column, the others fall between two columns.
         pairs = np.empty(2 * len(low), np.int64)
         pairs[0::2], pairs[1::2] = low, high

@@ -9,11 +9,11 @@ from scipy import ndimage
 
 from stemeditor.audio.buffer import Audio
 from stemeditor.methods.base import MethodInfo, Param, Params, Stems
-from stemeditor.methods.masks import Magnitude, soft
+from stemeditor.methods.masks import Magnitude, soft, turned
 from stemeditor.methods.spectra import HOPS_A_WINDOW, magnitude, masked, transform_for
 from stemeditor.progress import Progress
 
-_ROWS_A_CHECK = 128
+_ROWS_A_CHECK = 32
 
 
 def along_time(values: Magnitude, hops: int, progress: Progress) -> Magnitude:
@@ -23,7 +23,7 @@ def along_time(values: Magnitude, hops: int, progress: Progress) -> Magnitude:
 
 def along_frequency(values: Magnitude, bins: int, progress: Progress) -> Magnitude:
     """Return the running median of (bins, hops) over `bins` bins: what is broad stays, lines go (eq. 2)."""
-    return np.ascontiguousarray(_running_median(np.ascontiguousarray(values.T), bins, progress).T)
+    return turned(_running_median(turned(values, progress), bins, progress), progress)
 
 
 def odd(count: float) -> int:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from stemeditor.audio.buffer import Audio
 from stemeditor.methods.base import MethodInfo, Param, Params, Stems
-from stemeditor.methods.masks import Magnitude, ramp_up
+from stemeditor.methods.masks import Magnitude, ramp_up, turned
 from stemeditor.methods.spectra import HOPS_A_WINDOW, magnitude, masked, transform_for
 from stemeditor.progress import Progress
 
@@ -21,7 +21,7 @@ def background(level: Magnitude, neighbours: int, apart_hops: int, progress: Pro
     found in the whole stretch; the background is the median over them (eq. 2), held below what is there (eq. 3).
     """
     count = level.shape[1]
-    spectra = np.ascontiguousarray(level.T)
+    spectra = turned(level, progress)
     norms = np.linalg.norm(spectra, axis=1, keepdims=True)
     unit = spectra / np.maximum(norms, 1e-12)
     # Nearest hops alone would be the same note again: one candidate for each stretch of `apart_hops`.
@@ -38,8 +38,7 @@ def background(level: Magnitude, neighbours: int, apart_hops: int, progress: Pro
         chosen = np.argpartition(-scores, wanted - 1, axis=1)[:, :wanted]
         found = np.take_along_axis(best, chosen, axis=1)
         out[start:stop] = np.median(spectra[found], axis=1, overwrite_input=True)
-    held: Magnitude = np.minimum(out, spectra).T
-    return held
+    return turned(np.minimum(out, spectra), progress)
 
 
 def _best_of_each(similarity: Magnitude, edges: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -1,0 +1,67 @@
+"""A minute of playing while a separation (and, with --spin, a busy interpreter) runs. Prints how often it stuttered.
+
+.venv/bin/python tests/benchmarks/underruns.py [--seconds 60]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+import time
+
+import numpy as np
+
+from stemeditor.app.audio_out import AudioOut
+from stemeditor.audio.buffer import Audio
+from stemeditor.jobs.pool import COMPUTE, Pool
+from stemeditor.methods import registry, runner
+from stemeditor.mixing.mix import Mix, Strip
+from stemeditor.mixing.player import Player
+from stemeditor.progress import Progress
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--spin", action="store_true", help="let a pure Python loop compete as well")
+    given = parser.parse_args()
+    seconds = given.seconds
+    sys.setswitchinterval(0.002)
+    rate = 44100
+    noise = np.random.default_rng(0).standard_normal((2, rate * 120)).astype(np.float32) * 0.05
+    song = Audio(noise, rate)
+
+    def separate(request: object, progress: Progress) -> None:
+        while True:
+            for _ in runner.stream(song, registry.load(registry.DEFAULT), {}, progress):
+                pass
+
+    def spin() -> None:
+        while not stop.is_set():
+            sum(range(2000))
+
+    stop = threading.Event()
+    pool = Pool(lambda event: None)
+    pool.submit(COMPUTE, "Separate", separate, None)
+    spinner = threading.Thread(target=spin)
+    if given.spin:
+        spinner.start()
+    player = Player()
+    player.mix = Mix(tuple(Strip(str(number), song, 0.2) for number in range(5)), 1.0, rate, song.frames)
+    player.loop = (0, song.frames)
+    output = AudioOut(player)
+    output.open()
+    player.play()
+    time.sleep(seconds)
+    print(f"{output.status.text}")
+    print(f"underruns in {seconds:g} s: {output.underruns}; played {player.position / rate:.1f} s")
+    player.pause()
+    stop.set()
+    output.close()
+    pool.close()
+
+
+if __name__ == "__main__":
+    main()

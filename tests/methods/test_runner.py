@@ -1,0 +1,154 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stemeditor.audio.buffer import Audio
+from stemeditor.errors import UserError
+from stemeditor.methods import registry, runner
+from stemeditor.methods.base import MethodInfo, Param, Params, Stems
+from stemeditor.methods.masks import ramp_up, shares, soft
+from stemeditor.methods.segments import fade, plan
+from stemeditor.progress import Progress, Silent
+from tests.helpers.sounds import music, tone
+
+
+class Toy:
+    """A method that keeps what it saw and gives what it is told to."""
+
+    def __init__(self, give=lambda mix: mix.samples * np.float32(0.5), **fields: object) -> None:
+        base: dict[str, object] = {
+            "key": "toy",
+            "name": "Toy",
+            "family": "test",
+            "sentence": "A toy.",
+            "source": "None, 2026",
+            "stems": ("left", "right"),
+            "rest": "right",
+            "segment_s": 1.0,
+            "overlap_s": 0.2,
+        }
+        self.info = MethodInfo(**(base | fields))  # type: ignore[arg-type]
+        self.seen: list[Audio] = []
+        self._give = give
+
+    def separate(self, mix: Audio, params: Params, progress: Progress) -> Stems:
+        self.seen.append(mix)
+        found = self._give(mix)
+        return found if isinstance(found, dict) else {"left": found}
+
+
+def joined(method: Toy, samples: np.ndarray, rate: int = 44100) -> tuple[list[runner.Piece], Stems]:
+    pieces = list(runner.stream(Audio(samples, rate), method, {}, Silent()))
+    return pieces, {name: np.concatenate([p.stems[name] for p in pieces], axis=1) for name in pieces[0].stems}
+
+
+def test_pieces_abut_cover_the_song_and_the_first_is_short() -> None:
+    samples = music(5.3)
+    pieces, stems = joined(Toy(), samples)
+    position = 0
+    for piece in pieces:
+        assert piece.start == position
+        position += piece.stems["left"].shape[1]
+    assert position == samples.shape[1]
+    assert pieces[0].stems["left"].shape[1] < pieces[1].stems["left"].shape[1]
+    assert np.allclose(stems["left"], samples * 0.5, atol=1e-6)
+
+
+def test_a_method_that_has_no_stem_for_the_rest_gets_a_residual() -> None:
+    samples = music(1.5)
+    method = Toy(lambda mix: {"left": mix.samples * 0.25, "right": mix.samples * 0.25}, rest=None)
+    _, stems = joined(method, samples)
+    assert list(stems) == ["left", "right", "residual"]
+    assert np.allclose(stems["residual"], samples * 0.5, atol=1e-6)
+
+
+def test_rate_and_channels_are_adapted_and_brought_back() -> None:
+    method = Toy(lambda mix: mix.samples.copy(), rate=16000, channels=1)
+    samples = tone(440, 2.7, rate=44100)
+    _, stems = joined(method, samples)
+    assert {(mix.rate, mix.channels) for mix in method.seen} == {(16000, 1)}
+    assert stems["left"].shape == samples.shape
+    inside = slice(4410, -4410)
+    assert np.abs(stems["left"] - samples)[:, inside].max() < 1e-3
+
+
+def test_a_method_that_wants_the_whole_song_gets_it_at_once() -> None:
+    method = Toy(segment_s=None)
+    samples = music(3.0)
+    joined(method, samples)
+    assert [mix.frames for mix in method.seen] == [samples.shape[1]]
+
+
+def test_an_empty_song_gives_nothing() -> None:
+    assert list(runner.stream(Audio.silence(2, 0, 44100), Toy(), {}, Silent())) == []
+
+
+@pytest.mark.parametrize(
+    ("give", "words"),
+    [
+        (lambda mix: {"centre": mix.samples}, "promised the stems"),
+        (lambda mix: {}, "promised the stems"),
+        (lambda mix: mix.samples[:, :-1], "the shape"),
+        (lambda mix: mix.samples[:1], "the shape"),
+        (lambda mix: mix.samples * np.float32(np.nan), "no numbers"),
+    ],
+)
+def test_a_broken_promise_is_a_bug(give, words: str) -> None:
+    with pytest.raises(RuntimeError, match=words):
+        joined(Toy(give), music(0.5))
+
+
+@pytest.mark.parametrize("params", [{"depth": 11.0}, {"depth": "deep"}, {"width": 1.0}, {"depth": True}])
+def test_wrong_parameters_are_told(params: Params) -> None:
+    method = Toy(params=(Param("depth", "Depth", 1.0, "Deeper.", 0.0, 10.0, "m"),))
+    with pytest.raises(UserError):
+        list(runner.stream(Audio(music(0.2), 44100), method, params, Silent()))
+
+
+@given(frames=st.integers(1, 5000), segment=st.integers(3, 900), share=st.floats(0, 0.49), first=st.floats(0.05, 1))
+def test_segments_abut_and_their_weights_sum_to_one(frames: int, segment: int, share: float, first: float) -> None:
+    overlap = min(int(segment * share), (segment - 1) // 2)
+    weights = np.zeros(frames)
+    stop = 0
+    for part in plan(frames, segment, overlap, round(segment * first)):
+        assert 0 <= part.start < part.stop <= frames
+        assert part.frames <= 2 * segment
+        assert part.head + part.tail <= part.frames
+        own = np.ones(part.frames)
+        own[: part.head] *= fade(part.head)
+        if part.tail:
+            own[-part.tail :] *= fade(part.tail)[::-1]
+        weights[part.start : part.stop] += own
+        stop = part.stop
+    assert stop == frames
+    assert np.allclose(weights, 1.0, atol=1e-5)
+
+
+def test_an_overlap_that_does_not_fit_is_a_bug() -> None:
+    with pytest.raises(ValueError, match="overlap"):
+        list(plan(100, 10, 5))
+
+
+@given(st.integers(0, 2**16))
+def test_masks_share_out_what_is_there(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    levels = rng.uniform(0.01, 1, (3, 5, 7)).astype(np.float32)
+    assert np.allclose(shares(levels).sum(axis=0), 1.0, atol=1e-5)
+    mask = soft(levels[0], levels[1])
+    assert ((mask >= 0) & (mask <= 1)).all()
+    assert np.allclose(mask + soft(levels[1], levels[0]), 1.0, atol=1e-4)
+    assert np.allclose(soft(levels[0], levels[1], 1.0), levels[0] / (levels[0] + levels[1]), atol=1e-5)
+
+
+def test_a_ramp_rises_from_nothing_to_all() -> None:
+    ramp = ramp_up(np.array([0, 50, 100, 150, 200, 5000], np.float32), 100, 200)[:, 0]
+    assert ramp[[0, 1, 2]] == pytest.approx(0.0)
+    assert ramp[[4, 5]] == pytest.approx(1.0)
+    assert 0 < ramp[3] < 1
+
+
+def test_an_unknown_method_names_the_nearest() -> None:
+    with pytest.raises(UserError, match="Did you mean classic"):
+        registry.load("clasic")
+    assert registry.keys()[0] == registry.DEFAULT

@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, Signal
 
 from stemeditor import paths
 from stemeditor.app.audio_out import AudioOut
+from stemeditor.app.job_state import ExportQuestion, JobState
 from stemeditor.app.messages import INFO, WARNING, Notice, notice_of
 from stemeditor.app.relay import Relay
 from stemeditor.errors import UserError
@@ -27,52 +28,12 @@ RECENT_FILES = 10
 
 
 @dataclass(frozen=True, slots=True)
-class JobState:
-    """What the window shows of a job.
-
-    Parameters
-    ----------
-    id
-        Of the job.
-    title, text
-        What it is, and what it is doing right now or what went wrong.
-    owner
-        Id of the song it belongs to, or "".
-    fraction
-        0 to 1.
-    left_s
-        Estimated seconds to its end, or None.
-    state
-        "waiting", "running" or "failed" (stays until it is dismissed).
-    hint
-        For a failed job: what to do.
-    """
-
-    id: int
-    title: str
-    owner: str
-    text: str = ""
-    fraction: float = 0.0
-    left_s: float | None = None
-    state: str = "waiting"
-    hint: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class _Ongoing:
     job: Job
     posted: Callable[[object], None]
     done: Callable[[Any], None]
     failed: Callable[[UserError], bool]
     """Takes the error, returns whether it was dealt with."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ExportQuestion:
-    """An export that needs the user's word before it can go on: repeat it with another `overs` or `overwrite`."""
-
-    request: Any
-    error: UserError
 
 
 class Controller(QObject):

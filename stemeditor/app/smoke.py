@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from stemeditor import paths
+from stemeditor.audio.store import release_pages
 from stemeditor.errors import UserError
 from stemeditor.jobs.doctor import peak_memory_mb
 
@@ -93,7 +94,7 @@ def _drive(song: Path, folder: Path, report: dict[str, Any]) -> None:
         report["duration_s"], report["rate"], report["channels"] = audio.duration_s, audio.rate, audio.channels
 
         controller.separate()
-        times["first_stem"] = wait("separating", lambda: bool(controller.project.filled))
+        times["first_stem"] = wait("separating", lambda: bool(controller.project.filled) or not controller.separating)
         times["separate"] = times["first_stem"] + wait("separating", lambda: not controller.separating)
         project = controller.document.base
         report["method"] = project.method
@@ -162,6 +163,8 @@ def _sum_error_db(project: Any) -> float:
             left -= lane.sound.audio.samples[:, start : start + (1 << 20)]
         song += float(np.vdot(part, part))
         error += float(np.vdot(left, left))
+        for sound in (audio, *(lane.sound.audio for lane in project.stems)):
+            release_pages(sound)
     return max(10 * math.log10(error / song), -300.0) if error > 0 and song > 0 else -300.0
 
 

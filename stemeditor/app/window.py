@@ -21,7 +21,8 @@ from PySide6.QtWidgets import (
 )
 
 from stemeditor.app.actions import TABLE, Actions, takes_text
-from stemeditor.app.controller import Controller, ExportQuestion
+from stemeditor.app.controller import Controller
+from stemeditor.app.job_state import ExportQuestion
 from stemeditor.app.lanes.lane_list import LaneList
 from stemeditor.app.lanes.overview import Overview
 from stemeditor.app.messages import INFO, Notice

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
-from stemeditor.app.controller import Controller, ExportQuestion
+from stemeditor.app.controller import Controller
+from stemeditor.app.job_state import ExportQuestion
 from stemeditor.app.messages import BUG, ERROR, INFO, WARNING, Notice
 from stemeditor.app.relay import Relay
 from stemeditor.errors import UserError

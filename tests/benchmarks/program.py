@@ -115,7 +115,7 @@ def main() -> None:
         print(f"open to first waveform        {first:8.2f} s   (all of it {whole:.2f} s)")
         parts.output.open()
         controller.separate()
-        audible = until(lambda: bool(controller.project.filled))
+        audible = until(lambda: bool(controller.project.filled) or not controller.separating)
         total = audible + until(lambda: not controller.separating)
         duration = controller.project.frames / controller.project.rate
         print(f"separate to first stem        {audible:8.2f} s")

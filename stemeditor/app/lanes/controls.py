@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from PySide6.QtCore import QRectF, Qt, Signal
+from PySide6.QtCore import QEvent, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QWheelEvent
 from PySide6.QtWidgets import QSlider, QWidget
 
@@ -18,6 +18,7 @@ _RANGE_DB = 72.0
 _CURVE = 1.5
 _FALL_DB_S = 24.0
 _METER_FLOOR_DB = -60.0
+_SLIDER_KEYS = (Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Delete, Qt.Key.Key_Backspace)
 
 
 def gain_to_position(level: float) -> int:
@@ -106,6 +107,15 @@ class ValueSlider(QSlider):
         self.setValue(self._to_position(value))
         self.blockSignals(False)
         self._tell()
+
+    def event(self, event: QEvent) -> bool:  # noqa: D102
+        # While the slider has the focus its keys are its own, although the window has shortcuts of the same name.
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
+            plain = event.modifiers() in (Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.KeypadModifier)
+            if plain and event.key() in _SLIDER_KEYS:
+                event.accept()
+                return True
+        return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: D102
         key = event.key()

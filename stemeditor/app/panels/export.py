@@ -25,7 +25,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from stemeditor.app.controller import Controller, ExportQuestion
+from stemeditor.app.controller import Controller
+from stemeditor.app.job_state import ExportQuestion
 from stemeditor.app.panels.separate import LIST_ITEM_HEIGHT, heading
 from stemeditor.audio.files import ENCODINGS, encoding
 from stemeditor.errors import UserError

@@ -6,7 +6,7 @@ from PySide6.QtCore import QSize, Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QToolButton, QVBoxLayout, QWidget
 
-from stemeditor.app.controller import JobState
+from stemeditor.app.job_state import JobState
 from stemeditor.app.messages import BUG, INFO, Notice
 from stemeditor.app.theme import Theme, icon
 

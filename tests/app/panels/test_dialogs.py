@@ -1,0 +1,194 @@
+"""The dialogs: what they show, and what they ask for."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtWidgets import QApplication, QMessageBox
+from pytestqt.qtbot import QtBot
+
+from stemeditor.app.actions import TABLE
+from stemeditor.app.application import Parts
+from stemeditor.app.job_state import ExportQuestion, JobState
+from stemeditor.app.panels.export import ExportDialog, ask_export
+from stemeditor.app.panels.jobs import StatusBar, time_left
+from stemeditor.app.panels.separate import SeparateDialog, duration_text
+from stemeditor.app.panels.settings import AboutDialog, SettingsDialog, ShortcutsDialog
+from stemeditor.app.theme import DARK
+from stemeditor.jobs.export import ExportRequest, FilesExist, TooLoud
+from stemeditor.methods import registry
+
+Show = Callable[[], Parts]
+
+
+def test_the_methods_are_all_there_with_their_parameters(show: Show, qtbot: QtBot) -> None:
+    parts = show()
+    dialog = SeparateDialog(parts.controller)
+    qtbot.addWidget(dialog)
+    assert dialog.methods.count() == len(registry.keys())
+    for row, key in enumerate(registry.keys()):
+        dialog.methods.setCurrentRow(row)
+        info = registry.info(key)
+        assert dialog.name.text() == info.name
+        assert "for this song" in dialog.facts.text()
+        assert dialog.source.text() == info.source
+        assert dialog.form.values == {param.name: param.default for param in info.params}
+
+
+def test_separate_uses_what_was_set_and_remembers_the_method(
+    show: Show, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = show()
+    asked: list[tuple[str, dict[str, object]]] = []
+    monkeypatch.setattr(parts.controller, "separate", lambda key, params: asked.append((key, params)))
+    dialog = SeparateDialog(parts.controller)
+    qtbot.addWidget(dialog)
+    dialog.methods.setCurrentRow(1)
+    dialog.form.editors["margin"].show_value(2.0)
+    qtbot.mouseClick(dialog.start, Qt.MouseButton.LeftButton)
+    assert asked[0][0] == registry.keys()[1]
+    assert asked[0][1]["margin"] == 2.0
+    assert parts.settings.text("method") == registry.keys()[1]
+
+
+def test_reset_brings_the_defaults_back(show: Show, qtbot: QtBot) -> None:
+    dialog = SeparateDialog(show().controller)
+    qtbot.addWidget(dialog)
+    dialog.form.editors["focus"].show_value(3.0)
+    qtbot.mouseClick(dialog.reset, Qt.MouseButton.LeftButton)
+    assert dialog.form.values["focus"] == 10.0
+
+
+@pytest.fixture
+def export(show: Show, qtbot: QtBot, tmp_path: Path) -> ExportDialog:
+    parts = show()
+    dialog = ExportDialog(parts.controller)
+    dialog.folder.setText(str(tmp_path))
+    qtbot.addWidget(dialog)
+    return dialog
+
+
+def test_stems_are_chosen_by_default_and_the_song_is_not(export: ExportDialog) -> None:
+    assert [item.name for item in export.request().items] == ["Vocals", "Drums", "Bass", "Other"]
+    export.lanes.item(1).setCheckState(Qt.CheckState.Unchecked)
+    assert [item.name for item in export.request().items] == ["Drums", "Bass", "Other"]
+
+
+def test_nothing_chosen_cannot_be_exported(export: ExportDialog) -> None:
+    for row in range(export.lanes.count()):
+        export.lanes.item(row).setCheckState(Qt.CheckState.Unchecked)
+    assert not export.start.isEnabled()
+
+
+def test_mix_and_everything_but_one(export: ExportDialog) -> None:
+    export.mix.setChecked(True)
+    assert [item.name for item in export.request().items] == ["Mix"]
+    export.all_but.setChecked(True)
+    export.without.setCurrentIndex(1)
+    assert [item.name for item in export.request().items] == ["Without Drums"]
+
+
+def test_the_names_are_shown_before_and_a_bad_template_is_told(export: ExportDialog) -> None:
+    export.template.setText("{number} {stem}")
+    assert "01 Vocals.wav" in export.preview.text()
+    export.template.setText("{nonsense}")
+    assert "nonsense" in export.preview.text()
+    assert not export.start.isEnabled()
+
+
+def test_format_quality_and_folder_reach_the_request_and_are_remembered(
+    export: ExportDialog, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[ExportRequest] = []
+    controller = export._controller
+    monkeypatch.setattr(controller, "export", asked.append)
+    export.format.setCurrentIndex(export.format.findData("flac"))
+    export._format_changed()
+    export.subtype.setCurrentIndex(export.subtype.findData("16"))
+    qtbot.mouseClick(export.start, Qt.MouseButton.LeftButton)
+    assert (asked[0].encoding, asked[0].subtype, asked[0].folder) == ("flac", "16", tmp_path)
+    again = ExportDialog(controller)
+    qtbot.addWidget(again)
+    assert (again.format.currentData(), again.subtype.currentData()) == ("flac", "16")
+    assert again.folder.text() == str(tmp_path)
+
+
+def answer(text: str) -> None:
+    """Press the button that says so, as soon as a question stands there."""
+
+    def press() -> None:
+        box = QApplication.activeModalWidget()
+        assert isinstance(box, QMessageBox)
+        button = next(button for button in box.buttons() if text in button.text().replace("&", ""))
+        button.click()
+
+    QTimer.singleShot(50, press)
+
+
+@pytest.mark.parametrize(
+    ("button", "overs"),
+    [("float", "float"), ("Turn all", "turn_down"), ("Limit", "limit"), ("Cancel", None)],
+)
+def test_too_loud_is_asked_in_three_ways(export: ExportDialog, button: str, overs: str | None) -> None:
+    request = export.request()
+    answer(button)
+    found = ask_export(ExportQuestion(request, TooLoud({"Drums": 1.5})), export)
+    assert (found.overs if found else None) == overs
+
+
+def test_existing_files_are_asked_about(export: ExportDialog, tmp_path: Path) -> None:
+    request = export.request()
+    question = ExportQuestion(request, FilesExist((tmp_path / "Drums.wav",)))
+    answer("Replace")
+    found = ask_export(question, export)
+    assert found is not None
+    assert found.overwrite
+    answer("Cancel")
+    assert ask_export(question, export) is None
+
+
+def test_settings_are_kept_at_once(parts: Parts, qtbot: QtBot) -> None:
+    dialog = SettingsDialog(parts.settings, parts.output)
+    qtbot.addWidget(dialog)
+    labels = {row.name for row in parts.settings.rows()}
+    assert set(dialog.form.editors) | {"output_device"} == labels
+    dialog.form.editors["follow_playhead"]._box.click()
+    assert not parts.settings.flag("follow_playhead")
+    dialog.device.addItem("Headphones", "Headphones")
+    dialog.device.setCurrentIndex(dialog.device.count() - 1)
+    dialog._device_chosen(0)
+    assert parts.settings.text("output_device") == "Headphones"
+    qtbot.waitUntil(lambda: parts.output.status.kind == "silent")
+
+
+def test_the_help_pages_tell_what_there_is(qtbot: QtBot) -> None:
+    keys, about = ShortcutsDialog(), AboutDialog()
+    qtbot.addWidget(keys)
+    qtbot.addWidget(about)
+    assert keys.table.rowCount() == sum(bool(row.keys) for row in TABLE)
+    assert keys.table.item(0, 2).text()
+
+
+def test_a_job_shows_how_far_it_is_and_can_be_stopped(qtbot: QtBot) -> None:
+    bar = StatusBar(DARK)
+    qtbot.addWidget(bar)
+    bar.show()
+    bar.show_jobs((JobState(7, "Song", "s", "Separating", 0.25, 12.4, "running"),))
+    (row,) = bar.rows()
+    assert (row.bar.value(), row.left.text()) == (250, "12 s left")
+    with qtbot.waitSignal(bar.cancelled) as caught:
+        qtbot.mouseClick(row.cross, Qt.MouseButton.LeftButton)
+    assert caught.args == [7]
+    bar.show_jobs((JobState(7, "Song", "s", "It broke.", state="failed", hint="Mend it."),))
+    assert bar.rows() == (row,)
+    assert not row.bar.isVisible()
+    with qtbot.waitSignal(bar.dismissed) as caught:
+        qtbot.mouseClick(row.cross, Qt.MouseButton.LeftButton)
+    bar.show_jobs(())
+    assert bar.rows() == ()
+
+
+def test_estimates_read_like_people_talk() -> None:
+    assert [time_left(s) for s in (None, 0.2, 59.4, 125)] == ["", "1 s left", "59 s left", "2 min left"]
+    assert [duration_text(s) for s in (0.1, 30, 300)] == ["about 1 s", "about 30 s", "about 5 min"]

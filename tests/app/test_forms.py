@@ -1,0 +1,71 @@
+"""One battery over every kind of parameter and setting, and over all that there are."""
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QWidget
+from pytestqt.qtbot import QtBot
+
+from stemeditor.app.forms import Editor, Form
+from stemeditor.methods import registry
+from stemeditor.methods.base import Param
+from stemeditor.settings import TABLE, Setting
+
+ROWS: list[tuple[Param | Setting, object]] = [
+    (Param("yes", "Yes", False, "Whether."), True),
+    (Param("count", "Count", 3, "More.", 0, 10), 7),
+    (Param("depth", "Depth", 0.5, "Deeper.", 0.0, 2.0, "m"), 1.25),
+    (Param("kind", "Kind", "a", "Which.", choices=(("a", "First"), ("b", "Second"))), "b"),
+    (Param("text", "Text", "x", "What."), "hello"),
+    (Setting("mode", "a", "Mode", "Which.", (("a", "First"), ("b", "Second"))), "b"),
+    (Setting("flag", True, "Flag", "Whether."), False),
+    (Setting("number", 60, "Number", "How many.", minimum=20, maximum=400), 100),
+]
+KEYS = registry.keys()
+ALL = [param for key in KEYS for param in registry.info(key).params] + [row for row in TABLE if row.label]
+
+
+@pytest.mark.parametrize(("row", "other"), ROWS, ids=lambda value: getattr(value, "name", None))
+def test_an_editor_shows_tells_and_resets(qtbot: QtBot, row: Param | Setting, other: object) -> None:
+    editor = Editor(row, row.default)
+    qtbot.addWidget(editor)
+    told: list[object] = []
+    editor.edited.connect(lambda name, value: told.append((name, value)))
+    assert editor.value == row.default
+    editor.show_value(other)
+    assert editor.value == other
+    assert told == [], "showing is not editing"
+    editor.reset()
+    assert editor.value == row.default
+    assert told == [(row.name, row.default)]
+
+
+@pytest.mark.parametrize("row", ALL, ids=lambda row: row.name)
+def test_every_row_of_the_program_has_an_editor_with_name_and_help(qtbot: QtBot, row: Param | Setting) -> None:
+    editor = Editor(row, row.default)
+    qtbot.addWidget(editor)
+    assert editor.value == row.default
+    assert type(editor.value) is type(row.default)
+    assert editor._box.accessibleName() == row.label
+    assert all(part.toolTip() == row.help for part in editor.findChildren(QWidget) if part.objectName() == "")
+
+
+def test_typing_a_number_moves_the_slider_and_back(qtbot: QtBot) -> None:
+    editor = Editor(Param("depth", "Depth", 0.5, "Deeper.", 0.0, 2.0), 0.5)
+    qtbot.addWidget(editor)
+    editor.show()
+    editor._box.setFocus()
+    editor._box.selectAll()
+    qtbot.keyClicks(editor._box, "1.5")
+    qtbot.keyClick(editor._box, Qt.Key.Key_Return)
+    assert editor.value == 1.5
+    assert editor._slider.value() == 300
+    editor._slider.setValue(100)
+    assert editor.value == 0.5
+
+
+def test_a_form_gives_all_values(qtbot: QtBot) -> None:
+    form = Form(registry.info("classic").params, {"focus": 5.0})
+    qtbot.addWidget(form)
+    assert form.values["focus"] == 5.0
+    form.reset()
+    assert form.values == {param.name: param.default for param in registry.info("classic").params}

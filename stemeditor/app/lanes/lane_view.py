@@ -132,7 +132,8 @@ class LaneView(QWidget):
         width, height = round(self.width() * ratio), round((self.height() - 1) * ratio)
         if width < 1 or height < 1:
             return
-        zoom = window.span / width
+        # Scrolling leaves rounding in the last digits of the span; as another zoom it would paint every tile anew.
+        zoom = float(f"{window.span / width:.9g}")
         offset = round(window.start / zoom)
         wanted = set()
         for number in visible(offset, width):

@@ -4,14 +4,56 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from PySide6.QtCore import QObject
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QWidget
 
-if TYPE_CHECKING:
-    from stemeditor.app.window import Window
+from stemeditor.app.controller import Controller
+from stemeditor.app.lanes.lane_list import LaneList
+from stemeditor.app.viewport import Viewport
+
+
+class Host(Protocol):
+    """What the table needs of the window that it serves."""
+
+    controller: Controller
+    viewport: Viewport
+    lanes: LaneList
+
+    def ask_open(self) -> None:
+        """Let the user choose a song."""
+
+    def ask_export(self) -> None:
+        """Show what can be written."""
+
+    def ask_settings(self) -> None:
+        """Show the settings."""
+
+    def ask_separate(self) -> None:
+        """Show the methods."""
+
+    def separate(self) -> None:
+        """Take the song apart."""
+
+    def select_all(self) -> None:
+        """Select the whole song."""
+
+    def escape(self) -> None:
+        """Get out of what is going on."""
+
+    def toggle_full_screen(self) -> None:
+        """Fill the screen, or no longer."""
+
+    def show_shortcuts(self) -> None:
+        """Show all keys."""
+
+    def show_about(self) -> None:
+        """Show version and licences."""
+
+    def close(self) -> bool:
+        """End the program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +71,9 @@ class Row:
     keys
         Shortcuts, the first of which is shown.
     verb
-        Window -> None.
+        Host -> None.
     enabled
-        Window -> whether it can be done now.
+        Host -> whether it can be done now.
     group
         Rows of one menu with different groups are parted by a line.
     """
@@ -40,41 +82,41 @@ class Row:
     menu: str
     text: str
     keys: tuple[str, ...]
-    verb: Callable[[Window], object]
-    enabled: Callable[[Window], bool] = lambda window: True
+    verb: Callable[[Host], object]
+    enabled: Callable[[Host], bool] = lambda window: True
     group: int = 0
 
 
-def _song(window: Window) -> bool:
+def _song(window: Host) -> bool:
     return window.controller.project.song is not None
 
 
-def _stems(window: Window) -> bool:
+def _stems(window: Host) -> bool:
     return bool(window.controller.document.base.stems)
 
 
-def _lane(window: Window) -> bool:
+def _lane(window: Host) -> bool:
     return window.controller.current_lane is not None
 
 
-def _selection(window: Window) -> bool:
+def _selection(window: Host) -> bool:
     return window.controller.selection is not None
 
 
-def _flip_mute(window: Window) -> None:
+def _flip_mute(window: Host) -> None:
     lane_id = window.controller.current_lane
     if lane_id is not None:
         window.controller.set_muted(lane_id, not window.controller.project.lane(lane_id).muted)
 
 
-def _flip_solo(window: Window) -> None:
+def _flip_solo(window: Host) -> None:
     lane_id = window.controller.current_lane
     if lane_id is not None:
         window.controller.set_soloed(lane_id, not window.controller.project.lane(lane_id).soloed)
 
 
-def _solo_number(number: int) -> Callable[[Window], None]:
-    def solo(window: Window) -> None:
+def _solo_number(number: int) -> Callable[[Host], None]:
+    def solo(window: Host) -> None:
         lanes = window.controller.project.lanes
         if number <= len(lanes):
             lane = lanes[number - 1]
@@ -84,8 +126,8 @@ def _solo_number(number: int) -> Callable[[Window], None]:
     return solo
 
 
-def _step_lane(by: int) -> Callable[[Window], None]:
-    def step(window: Window) -> None:
+def _step_lane(by: int) -> Callable[[Host], None]:
+    def step(window: Host) -> None:
         ids = [lane.id for lane in window.controller.project.lanes]
         if ids:
             place = ids.index(window.controller.current_lane) if window.controller.current_lane in ids else 0
@@ -94,8 +136,8 @@ def _step_lane(by: int) -> Callable[[Window], None]:
     return step
 
 
-def _move_lane(by: int) -> Callable[[Window], None]:
-    def move(window: Window) -> None:
+def _move_lane(by: int) -> Callable[[Host], None]:
+    def move(window: Host) -> None:
         ids = [lane.id for lane in window.controller.project.lanes]
         current = window.controller.current_lane
         if current in ids:
@@ -104,16 +146,16 @@ def _move_lane(by: int) -> Callable[[Window], None]:
     return move
 
 
-def _step_time(seconds: float) -> Callable[[Window], None]:
-    def step(window: Window) -> None:
+def _step_time(seconds: float) -> Callable[[Host], None]:
+    def step(window: Host) -> None:
         controller = window.controller
         controller.seek(controller.player.position + round(seconds * controller.project.rate))
 
     return step
 
 
-def _zoom(factor: float) -> Callable[[Window], None]:
-    def zoom(window: Window) -> None:
+def _zoom(factor: float) -> Callable[[Host], None]:
+    def zoom(window: Host) -> None:
         view = window.viewport.window
         playhead = window.controller.player.position
         at = playhead if view.start <= playhead <= view.stop else (view.start + view.stop) / 2
@@ -122,20 +164,20 @@ def _zoom(factor: float) -> Callable[[Window], None]:
     return zoom
 
 
-def _rename(window: Window) -> None:
+def _rename(window: Host) -> None:
     if window.controller.current_lane is not None:
         window.lanes.rename(window.controller.current_lane)
 
 
-def _zoom_selection(window: Window) -> None:
+def _zoom_selection(window: Host) -> None:
     if window.controller.selection is not None:
         start, stop = window.controller.selection
         margin = 0.02 * (stop - start)
         window.viewport.show(start - margin, stop + margin)
 
 
-def _gain_step(by_db: float) -> Callable[[Window], None]:
-    def step(window: Window) -> None:
+def _gain_step(by_db: float) -> Callable[[Host], None]:
+    def step(window: Host) -> None:
         from stemeditor.audio.levels import db, gain
 
         lane_id = window.controller.current_lane
@@ -204,6 +246,7 @@ TABLE: tuple[Row, ...] = (
         lambda w: w.controller.set_looping(not w.controller.looping),
         _song,
     ),
+    Row("clip", "&Transport", "Put the &clip light out", ("C",), lambda w: w.controller.player.reset_clip(), _song),
     Row("start", "&Transport", "To the &start", ("Home",), lambda w: w.controller.seek(0), _song, 1),
     Row(
         "end", "&Transport", "To the &end", ("End",), lambda w: w.controller.seek(w.controller.project.frames), _song, 1
@@ -243,9 +286,9 @@ TABLE: tuple[Row, ...] = (
 class Actions(QObject):
     """The table as Qt actions of a window."""
 
-    def __init__(self, window: Window) -> None:
+    def __init__(self, window: QWidget, host: Host) -> None:
         super().__init__(window)
-        self._window = window
+        self._window = host
         self._actions: dict[str, QAction] = {}
         for row in TABLE:
             action = QAction(row.text, self)

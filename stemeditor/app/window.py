@@ -55,7 +55,7 @@ class Window(QMainWindow):
         self.controller: Controller = controller
         self.viewport: Viewport = Viewport()
         self._theme = theme
-        self.actions_ = Actions(self)
+        self.actions_ = Actions(self, self)
         self.lanes: LaneList = LaneList(theme, self.viewport, controller.paint)
         self.overview = Overview(theme, self.viewport)
         self.transport = Transport(theme, self.actions_)

@@ -102,7 +102,7 @@ class ClipLight(QLabel):
         theme = self._theme
         ground, ink = (theme.mute, theme.on_mute) if lit else (theme.raised, theme.muted)
         self.setStyleSheet(f"background: {ground}; color: {ink}; border-radius: 4px;")
-        tip = "The mix went over full scale. Click to put the light out" if lit else "Lights up when the mix clips"
+        tip = "The mix went over full scale. Click to put the light out (C)" if lit else "Lights up when the mix clips"
         self.setToolTip(tip)
 
     def set_theme(self, theme: Theme) -> None:

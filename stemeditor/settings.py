@@ -79,7 +79,7 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         "output_latency_ms",
         60,
-        "Output buffer",
+        "Output buffer (ms)",
         "Milliseconds of sound kept ready. Raise it if playback crackles, lower it for a quicker response.",
         minimum=20,
         maximum=400,

@@ -48,6 +48,11 @@ def pan_text(pan: float) -> str:
     return "Centre" if abs(pan) < 0.005 else f"{abs(pan) * 100:.0f} % {'left' if pan < 0 else 'right'}"
 
 
+def pan_short(pan: float) -> str:
+    """Return a pan as mixers write it: C, L40, R100."""
+    return "C" if abs(pan) < 0.005 else f"{'L' if pan < 0 else 'R'}{abs(pan) * 100:.0f}"
+
+
 class ValueSlider(QSlider):
     """A slider over any values. A double click, or Delete, brings the default back; the wheel goes in fine steps.
 

@@ -6,7 +6,7 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QLineEdit, QToolButton, QWidget
 
-from stemeditor.app.lanes.controls import Meter, gain_slider, gain_text, pan_slider
+from stemeditor.app.lanes.controls import Meter, gain_slider, gain_text, pan_short, pan_slider
 from stemeditor.app.theme import Theme, font, icon, stem_colour
 from stemeditor.project.model import Lane
 
@@ -108,7 +108,7 @@ class LaneHeader(QWidget):
         self.gain_label.setFont(font(12, figures=True))
         self.gain_label.setFixedWidth(56)
         self.gain_label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self.pan_label = QLabel("L  R")
+        self.pan_label = QLabel()
         self.pan_label.setProperty("role", "small")
         self.meter = Meter(theme)
         self._arrange()
@@ -132,6 +132,7 @@ class LaneHeader(QWidget):
         self.gain.show_amount(lane.gain)
         self.pan.show_amount(lane.pan)
         self.gain_label.setText(gain_text(lane.gain))
+        self.pan_label.setText(pan_short(lane.pan))
         self.mute.setAccessibleName(f"Mute {lane.name}")
         self.solo.setAccessibleName(f"Solo {lane.name}")
         self.view.setAccessibleName(f"{lane.name} as spectrogram")
@@ -243,4 +244,5 @@ class LaneHeader(QWidget):
         self.gain_changed.emit(self.lane.id, value)
 
     def _panned(self, value: float) -> None:
+        self.pan_label.setText(pan_short(value))
         self.pan_changed.emit(self.lane.id, value)

@@ -14,6 +14,7 @@ from stemeditor.app.lanes.controls import (
     gain_slider,
     gain_text,
     gain_to_position,
+    pan_short,
     pan_slider,
     pan_text,
     position_to_gain,
@@ -283,6 +284,7 @@ def test_faders_have_exact_notches_and_readable_words() -> None:
     positions = [gain_to_position(position_to_gain(position)) for position in range(0, 1001, 7)]
     assert positions == list(range(0, 1001, 7))
     assert [gain_text(g) for g in (0.0, 1.0, 0.5)] == ["-∞ dB", "+0.0 dB", "-6.0 dB"]
+    assert [pan_short(p) for p in (0, -1, 0.25)] == ["C", "L100", "R25"]
     assert [pan_text(p) for p in (0, -1, 0.25)] == ["Centre", "100 % left", "25 % right"]
 
 

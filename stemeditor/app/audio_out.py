@@ -39,6 +39,9 @@ class OutputStatus:
     text: str
 
 
+_NOT_STARTED = OutputStatus(SILENT, "Sound output not started")
+
+
 @dataclass(frozen=True, slots=True)
 class _Wish:
     device: str
@@ -61,7 +64,7 @@ class AudioOut:
     def __init__(self, player: Player, on_status: Callable[[OutputStatus], None] = lambda status: None) -> None:
         self._player = player
         self._on_status = on_status
-        self._status = OutputStatus(SILENT, "Sound output not started")
+        self._status = _NOT_STARTED
         self._wish = _Wish("", 0.06)
         self._changed = threading.Event()
         self._closing = False
@@ -141,7 +144,8 @@ class AudioOut:
         try:
             stream, device_rate, name = _stream(sounddevice, wish, rate)
         except (sounddevice.PortAudioError, ValueError) as problem:
-            log.info("no sound output: %s", problem)
+            if self._status.kind == DEVICE or self._status == _NOT_STARTED:
+                log.info("no sound output: %s", problem)
             _look_again(sounddevice)
             return "No sound device. Playing silently."
         try:

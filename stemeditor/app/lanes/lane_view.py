@@ -149,7 +149,7 @@ class LaneView(QWidget):
         if self.view == SPECTROGRAM:
             for key in set(self._pending) - wanted:
                 self._pending.pop(key).cancel()
-        elif dirty.width() > 8:
+        else:
             painter.fillRect(QRectF(0, self.height() / 2, self.width(), 1), self._faint())
 
     def _tile(self, number: int, zoom: float, height: int) -> tuple[QImage | None, Hashable]:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -30,6 +31,12 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     monkeypatch.setattr(paths, "config_folder", lambda: home / "config")
     monkeypatch.setattr(paths, "cache_folder", lambda: home / "cache")
     monkeypatch.setattr(paths, "log_folder", lambda: home / "log")
+
+
+@pytest.fixture(autouse=True)
+def no_sound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no test play on the loudspeakers of whoever runs it."""
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
 
 
 @pytest.fixture

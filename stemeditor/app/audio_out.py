@@ -209,7 +209,7 @@ class AudioOut:
 def _library() -> ModuleType | None:
     try:
         import sounddevice
-    except OSError:  # the Python package is there, the system's PortAudio is not
+    except (ImportError, OSError):  # mostly: the Python package is there, the system's PortAudio is not
         return None
     module: ModuleType = sounddevice
     return module

@@ -80,7 +80,7 @@ def _packages() -> Finding:
 def _outputs() -> tuple[bool, str]:
     try:
         import sounddevice
-    except OSError:
+    except (ImportError, OSError):
         return False, "the PortAudio library is missing; install it (Debian: libportaudio2). Playback is silent."
     names = [device["name"] for device in sounddevice.query_devices() if device["max_output_channels"] > 0]
     if not names:

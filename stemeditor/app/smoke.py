@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from stemeditor import paths
 from stemeditor.audio.store import release_pages
@@ -20,6 +17,7 @@ from stemeditor.jobs.doctor import peak_memory_mb
 
 _PATIENCE_S = 3600.0
 _LISTEN_S = 1.0
+_CHECK_FRAMES = 1 << 20
 
 
 class _Stuck(Exception):
@@ -153,19 +151,17 @@ def _export(
 
 
 def _sum_error_db(project: Any) -> float:
-    """Return the level of the song minus its stems, relative to the song; -300 for nothing."""
-    audio = project.song.sound.audio
-    song = error = 0.0
-    for start in range(0, audio.frames, 1 << 20):
-        part = np.asarray(audio.samples[:, start : start + (1 << 20)], np.float64)
-        left = part.copy()
-        for lane in project.stems:
-            left -= lane.sound.audio.samples[:, start : start + (1 << 20)]
-        song += float(np.vdot(part, part))
-        error += float(np.vdot(left, left))
-        for sound in (audio, *(lane.sound.audio for lane in project.stems)):
+    """Return the level of the song minus the stems of the document, relative to the song; -300 for nothing."""
+    from stemeditor.jobs.tasks import SumCheck
+
+    sounds = [project.song.sound.audio, *(lane.sound.audio for lane in project.stems)]
+    total = SumCheck()
+    for start in range(0, sounds[0].frames, _CHECK_FRAMES):
+        song, *stems = (sound.slice(start, start + _CHECK_FRAMES).samples for sound in sounds)
+        total.add(song, stems)
+        for sound in sounds:
             release_pages(sound)
-    return max(10 * math.log10(error / song), -300.0) if error > 0 and song > 0 else -300.0
+    return total.error_db
 
 
 def _since(start: float) -> float:

@@ -31,6 +31,9 @@ class SoundStore:
         Expected length; 0 if unknown. Writing beyond it grows the file, and then `audio` is a new object.
     folder
         Where the file lies; made if missing.
+    spare
+        Room behind `frames` in case the length was only estimated: growing a file costs time, and one system does not
+        let a mapped file grow.
 
     Raises
     ------
@@ -38,7 +41,7 @@ class SoundStore:
         If the folder cannot be written to, or the disk is full.
     """
 
-    def __init__(self, channels: int, rate: int, frames: int, folder: Path) -> None:
+    def __init__(self, channels: int, rate: int, frames: int, folder: Path, spare: int = 0) -> None:
         self._channels = channels
         self._rate = rate
         try:
@@ -52,12 +55,13 @@ class SoundStore:
         self._capacity = 0
         self._map: mmap.mmap | None = None
         self._samples = np.zeros((0, channels), np.float32)
-        self._reserve(frames)
+        self._expected = frames
+        self._reserve(frames + spare)
 
     @property
     def audio(self) -> Audio:
         """The sound at its full (expected) length; what is not yet written is silent."""
-        return Audio(self._samples.T, self._rate)
+        return Audio(self._samples[: max(self._expected, self._filled)].T, self._rate)
 
     @property
     def filled(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -144,7 +144,9 @@ def open_song(request: OpenRequest, progress: Progress) -> Song:
 
     for piece in files.decode(info, progress):
         if store is None:
-            store = SoundStore(piece.shape[0], info.rate, max(info.frames, piece.shape[1]), request.folder)
+            spare = 0 if info.exact else 2 * info.rate + info.frames // 50
+            frames = max(info.frames, piece.shape[1])
+            store = SoundStore(piece.shape[0], info.rate, frames, request.folder, spare)
             peaks = Peaks(store.audio)
         assert peaks is not None
         store.append(piece)
@@ -183,19 +185,19 @@ def separate_song(request: SeparateRequest, progress: Progress) -> Separated:
     audio = song.sound.audio
     method = registry.load(request.method)
     info = method.info
-    params = _settled(info, request.params)
+    params = runner.settled(info, request.params)
     names = _wanted(info, request.stems)
     stores = {name: SoundStore(audio.channels, audio.rate, audio.frames, request.folder) for name in names}
     lanes = {name: _lane(request, name, stores[name].audio) for name in names}
     shown = tuple(lane for name, lane in lanes.items() if name != RESIDUAL_ROLE)
     progress.post(StemsGrowing(song.id, shown, info))
     progress.advance(0.0, f"Separating with {info.name}")
-    total = _SumCheck()
+    total = SumCheck()
     for piece in runner.stream(audio, method, params, progress):
         stop = piece.start + next(iter(piece.stems.values())).shape[1]
         part = np.asarray(audio.samples[:, piece.start : stop])
         stems = _chosen(piece.stems, names, part)
-        total.add(part, stems)
+        total.add(part, stems.values())
         for name, samples in stems.items():
             stores[name].append(samples)
             lanes[name].sound.peaks.feed(samples)
@@ -207,32 +209,27 @@ def separate_song(request: SeparateRequest, progress: Progress) -> Separated:
     return Separated(song.id, final, info, params, seconds, audio.duration_s / max(seconds, 1e-9), total.error_db)
 
 
-class _SumCheck:
-    """Adds up how far the stems are from the song."""
+class SumCheck:
+    """Adds up, piece by piece, how far stems are from their song."""
 
     def __init__(self) -> None:
         self._song = 0.0
         self._error = 0.0
 
-    def add(self, song: Samples, stems: Stems) -> None:
+    def add(self, song: Samples, stems: Iterable[Samples]) -> None:
+        """Take in one stretch of the song and of all its stems, each (channels, frames)."""
         error = song.astype(np.float64)
-        for samples in stems.values():
+        for samples in stems:
             error -= samples
-        self._song += float(np.vdot(song, song))
+        self._song += float(np.square(song, dtype=np.float64).sum())
         self._error += float(np.vdot(error, error))
 
     @property
     def error_db(self) -> float:
+        """Level of the song minus its stems, relative to the song; -300 for nothing."""
         if self._error == 0.0 or self._song == 0.0:
             return _QUIETEST_DB
         return max(10 * math.log10(self._error / self._song), _QUIETEST_DB)
-
-
-def _settled(info: MethodInfo, given: Mapping[str, ParamValue]) -> dict[str, ParamValue]:
-    try:
-        return info.settle(given)
-    except ValueError as problem:
-        raise UserError(f"{problem}.", f"See what {info.name} can be given.") from problem
 
 
 def _wanted(info: MethodInfo, stems: tuple[str, ...]) -> tuple[str, ...]:

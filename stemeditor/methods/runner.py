@@ -11,7 +11,7 @@ from stemeditor.audio.buffer import Audio, Samples
 from stemeditor.audio.convert import resample, to_channels
 from stemeditor.audio.store import release_pages
 from stemeditor.errors import UserError
-from stemeditor.methods.base import Method, MethodInfo, Params, Stems
+from stemeditor.methods.base import Method, MethodInfo, Params, ParamValue, Stems
 from stemeditor.methods.segments import Segment, fade, plan
 from stemeditor.progress import Progress
 
@@ -65,14 +65,11 @@ def stream(song: Audio, method: Method, params: Params, progress: Progress) -> I
         If the method breaks its promise: a missing or unknown stem, a wrong shape, a value that is no number.
     """
     info = method.info
-    try:
-        settled = info.settle(params)
-    except ValueError as problem:
-        raise UserError(f"{problem}.", f"See what {info.name} can be given.") from problem
+    complete = settled(info, params)
     carried: Stems = {}
     for segment in _segments(song, info):
         progress.check()
-        stems = _separated(song, method, settled, segment, progress)
+        stems = _separated(song, method, complete, segment, progress)
         release_pages(song)
         if segment.head:
             rise = fade(segment.head)
@@ -85,6 +82,20 @@ def stream(song: Audio, method: Method, params: Params, progress: Progress) -> I
             carried = {name: samples[:, -segment.tail :] * fall for name, samples in stems.items()}
         ready = {name: samples[:, : final - segment.start] for name, samples in stems.items()}
         yield Piece(segment.start, _complete(song.slice(segment.start, final).samples, ready, info))
+
+
+def settled(info: MethodInfo, given: Params) -> dict[str, ParamValue]:
+    """Return all parameters of a method: the given ones, checked, and the defaults of the others.
+
+    Raises
+    ------
+    UserError
+        For a name or value that the method does not take.
+    """
+    try:
+        return info.settle(given)
+    except ValueError as problem:
+        raise UserError(f"{problem}.", f"See what {info.name} can be given.") from problem
 
 
 def _segments(song: Audio, info: MethodInfo) -> Iterator[Segment]:

@@ -13,6 +13,7 @@ from stemeditor.app.actions import TABLE
 from stemeditor.app.application import Parts
 from stemeditor.app.messages import BUG, ERROR, INFO, Notice
 from stemeditor.app.theme import DARK, LIGHT
+from stemeditor.project import edits
 from stemeditor.settings import Settings
 from tests.helpers.sounds import music, write_wav
 
@@ -45,6 +46,9 @@ def test_with_a_song_its_lanes_are_there(show: Show) -> None:
         assert view.isVisible()
     assert parts.window.windowTitle().startswith("A song")
     assert parts.window.actions_["separate"].isEnabled()
+    assert not parts.window.lanes.hint.isVisible()
+    parts.controller.document.apply("Start over", lambda project: edits.open_song(project.song))
+    assert parts.window.lanes.hint.isVisible(), "a song alone says what can be done with it"
 
 
 # Every key of the table does what it says.

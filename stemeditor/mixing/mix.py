@@ -17,7 +17,7 @@ class Strip:
     Parameters
     ----------
     id
-        The lane's.
+        The lane's; unique in the mix.
     audio
         Mono or stereo.
     gain
@@ -75,26 +75,25 @@ class Mix:
             found[strip.id] = np.array(sides, np.float32) * np.float32(level)
         return found
 
+    def audible(self) -> tuple[tuple[Strip, NDArray[np.float32]], ...]:
+        """Return the strips that sound, from top to bottom, each with its gains (2, 1), master included."""
+        gains = self.gains()
+        return tuple((strip, gains[strip.id][:, np.newaxis]) for strip in self.strips if gains[strip.id].any())
+
     def render(self, start: int, frames: int) -> Samples:
         """Return (2, frames) of the mix from frame `start`; silence where there is no song (also before 0)."""
         out = np.zeros((2, max(frames, 0)), np.float32)
-        gains = self.gains()
-        for strip in self.strips:
-            gain = gains[strip.id]
-            if gain.any():
-                add_stretch(out, strip.audio, start - strip.start, gain[:, np.newaxis])
+        for strip, gain in self.audible():
+            add_stretch(out, strip.audio, start - strip.start, gain)
         return out
 
 
 def add_stretch(out: Samples, audio: Audio, start: int, gain: NDArray[np.float32]) -> None:
-    """Add the frames [start, start + n) of `audio` to `out` (2, n), times `gain` (2, 1) or (2, n).
+    """Add the frames [start, start + n) of `audio` to `out` (2, n), times `gain` (2, 1).
 
     A mono sound goes to both sides at full level. Frames outside the sound count as silence.
     """
     first = max(start, 0)
     last = min(start + out.shape[1], audio.frames)
-    if last <= first:
-        return
-    into = slice(first - start, last - start)
-    level = gain if gain.shape[1] == 1 else gain[:, into]
-    out[:, into] += audio.samples[:2, first:last] * level
+    if last > first:
+        out[:, first - start : last - start] += audio.samples[:2, first:last] * gain

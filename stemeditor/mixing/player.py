@@ -1,263 +1,227 @@
-"""Playing a mix: a small state machine. No thread and no device in here."""
+"""Playing a mix: a small state machine. No thread and no device in here.
+
+Everything that can change while it plays (a fader, a lane, the place, the loop, playing at all) is handled alike: what
+was heard runs on for 8 ms and fades out while what is wanted fades in. As a mix is linear in its gains, this is also a
+ramp of every gain that changed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import threading
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stemeditor.audio.buffer import Samples
-from stemeditor.mixing.mix import Mix, Strip, add_stretch
+from stemeditor.mixing.meters import SILENCE, Gauge, Level, Meters, RecentLevels
+from stemeditor.mixing.mix import Mix
+from stemeditor.mixing.voice import Voice, rise
 
-_FADE_S = 0.006
-"""Starting, stopping, jumping: long enough not to click, short enough not to be heard as a fade."""
+_FADE_S = 0.008
+"""Long enough not to click, short enough not to be heard as a fade."""
 
-_SILENT = np.zeros(2, np.float32)
-
-
-@dataclass(frozen=True, slots=True)
-class Meters:
-    """Levels of the block that was read last, linear.
-
-    Parameters
-    ----------
-    strips
-        Strip id -> (peak left, peak right, RMS left, RMS right), after its fader.
-    master
-        The same of the sum.
-    clipped
-        Whether the sum went over full scale since `Player.reset_clip`.
-    """
-
-    strips: Mapping[str, tuple[float, float, float, float]] = field(default_factory=dict)
-    master: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
-    clipped: bool = False
+_MASTER = ""
+"""Key of the sum among the gauges; no lane has an empty id."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Run:
+    """One wish to play; a new object each time, so that the end of one is not the end of the next."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Jump:
-    """Go to `frame`; a new object each time, so that two jumps to one place are two."""
+    """One wish to go to `frame`; a new object each time, so that two jumps to one place are two."""
 
     frame: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Orders:
+    """All that is wanted from outside."""
+
+    mix: Mix = Mix()
+    loop: tuple[int, int] | None = None
+    run: _Run | None = None
+    jump: _Jump | None = None
 
 
 class Player:
     """Plays, pauses, jumps, loops. `read` belongs to the sound output's thread, everything else to any thread.
 
-    What is told from outside is one assignment of an immutable value that the next `read` sees; no lock is taken, so
-    the sound never waits. Every change is ramped: gains over one block, starts, stops, jumps and loop joins over 6 ms.
+    What is told from outside becomes one immutable value that `read` picks up; `read` publishes where it is in the same
+    way. It takes no lock, so the sound never waits.
     """
 
     def __init__(self) -> None:
-        self._mix = Mix()
-        self._loop: tuple[int, int] | None = None
-        self._wanted = False
-        self._jump: _Jump | None = None
+        self._orders = _Orders()
+        # Between those who give orders; read() never takes it.
+        self._ordering = threading.Lock()
         self._origin = 0
+        self._overs_seen = 0
         # Below: written by read() only.
-        self._done_jump: _Jump | None = None
-        self._position = 0
-        self._sounding = False
-        self._heard: dict[str, tuple[Strip, NDArray[np.float32]]] = {}
-        self._heard_mix = self._mix
-        self._meters = Meters()
+        self._reached: tuple[int, _Jump | None] = (0, None)
+        self._ended: _Run | None = None
+        self._obeyed = self._orders
+        self._voice: Voice | None = None
+        self._leaving: Voice | None = None
+        self._fade_frames = 1
+        self._faded = 1
+        self._recent = RecentLevels()
+        self._levels: dict[str, Level] = {}
+        self._overs = 0
+
+    # Any thread
 
     @property
     def mix(self) -> Mix:
-        """What is played; assign another at any time."""
-        return self._mix
+        """What is played; assign another at any time. The place stays, held within the new length."""
+        return self._orders.mix
 
     @mix.setter
     def mix(self, mix: Mix) -> None:
-        self._mix = mix
+        with self._ordering:
+            self._orders = replace(self._orders, mix=mix)
 
     @property
     def loop(self) -> tuple[int, int] | None:
-        """The frames [start, stop) that are repeated once the position is before `stop`; None for no loop."""
-        return self._loop
+        """The frames [start, stop) that are repeated while the position is before `stop`; None for no loop.
+
+        What lies outside the song is left out; a loop of less than 1 ms is not played as one.
+        """
+        return self._orders.loop
 
     @loop.setter
     def loop(self, loop: tuple[int, int] | None) -> None:
-        self._loop = loop if loop is not None and loop[1] > loop[0] else None
+        if loop is not None and loop[1] <= loop[0]:
+            loop = None
+        with self._ordering:
+            if loop != self._orders.loop:
+                self._orders = replace(self._orders, loop=loop)
 
     @property
     def playing(self) -> bool:
         """Whether it plays, or will at the next block."""
-        return self._wanted
+        run = self._orders.run
+        return run is not None and run is not self._ended
 
     @property
     def position(self) -> int:
         """The frame that will be read next."""
-        jump = self._jump
-        return jump.frame if jump is not self._done_jump and jump is not None else self._position
+        orders = self._orders
+        position, jump = self._reached
+        if orders.jump is not None and orders.jump is not jump:
+            position = orders.jump.frame
+        return min(position, orders.mix.frames)
 
     def play(self) -> None:
-        """Play from the position; from the start if that is the end."""
-        if self.position >= self._mix.frames:
-            self.seek(0)
-        self._origin = self.position
-        self._wanted = True
+        """Play from the position; from the start if that is the end. Nothing if it plays already."""
+        with self._ordering:
+            if self.playing:
+                return
+            self._origin = self.position if self.position < self.mix.frames else 0
+            # Where the song is over, being there and going there are two things: only a jump leaves.
+            jump = _Jump(self._origin) if self._origin != self.position else self._orders.jump
+            self._orders = replace(self._orders, run=_Run(), jump=jump)
 
     def pause(self) -> None:
         """Stop where it is."""
-        self._wanted = False
+        with self._ordering:
+            self._orders = replace(self._orders, run=None)
 
     def stop(self) -> None:
         """Stop, and go back to where playing began; to the start if that is where it already stands."""
-        was_playing, self._wanted = self._wanted, False
-        self.seek(self._origin if was_playing or self.position != self._origin else 0)
+        with self._ordering:
+            target = self._origin if self.playing or self.position != self._origin else 0
+            self._orders = replace(self._orders, run=None, jump=_Jump(target))
 
     def seek(self, frame: int) -> None:
-        """Go to a frame."""
-        self._jump = _Jump(max(int(frame), 0))
+        """Go to a frame; to the end if it lies beyond, to the start if it is negative."""
+        with self._ordering:
+            self._orders = replace(self._orders, jump=_Jump(max(int(frame), 0)))
 
     def meters(self) -> Meters:
-        """Return the levels of the last block; silence when nothing plays."""
-        return self._meters
+        """Return the levels of the last 50 ms that were read; silence when nothing plays. Never blocks."""
+        levels = self._levels
+        strips = {key: level for key, level in levels.items() if key != _MASTER}
+        return Meters(strips, levels.get(_MASTER, SILENCE), self._overs != self._overs_seen)
 
     def reset_clip(self) -> None:
         """Put the clip light out."""
-        self._meters = Meters(self._meters.strips, self._meters.master, False)
+        self._overs_seen = self._overs
+
+    # The sound output's thread
 
     def read(self, frames: int) -> Samples:
-        """Return the next (2, frames) and move on; silence when paused. Called from one thread only."""
-        mix, wanted, jump = self._mix, self._wanted, self._jump
-        fade = min(max(round(_FADE_S * mix.rate), 1), max(frames, 1))
-        target = self._position
-        jumped = jump is not self._done_jump and jump is not None
-        if jumped and jump is not None:
-            target = min(jump.frame, mix.frames)
-            self._done_jump = jump
-        levels: dict[str, list[float]] = {}
-        if not self._sounding and not wanted:
-            self._position = target
-            self._heard, self._heard_mix = {}, mix
-            self._meters = Meters(clipped=self._meters.clipped)
+        """Return the next (2, frames), float32, and move on; silence when paused. Called from one thread only."""
+        self._obey()
+        if self._voice is None and self._leaving is None:
             return np.zeros((2, frames), np.float32)
-        if wanted and not jumped:
-            out = self._advance(mix, frames, levels)
-            if not self._sounding:
-                out[:, :fade] *= _rise(fade)
-        elif wanted:
-            out = self._leave(frames, fade)
-            self._position = target
-            new = self._advance(mix, frames, levels)
-            new[:, :fade] *= _rise(fade)
-            out += new
-        else:
-            out = self._leave(frames, fade)
-            self._position = target if jumped else min(self._position + fade, mix.frames)
-        self._sounding = wanted
-        if wanted and self._position >= mix.frames:
-            # The end: nothing was cut off, the song is over.
-            self._wanted = self._sounding = False
-        self._measure(out, levels)
-        return out
-
-    def _leave(self, frames: int, fade: int) -> Samples:
-        """Return a block in which what was heard so far goes on and fades to nothing."""
-        out = np.zeros((2, frames), np.float32)
-        if self._sounding:
-            tail = np.zeros((2, fade), np.float32)
-            for strip, gain in self._heard.values():
-                add_stretch(tail, strip.audio, self._position - strip.start, gain[:, np.newaxis])
-            out[:, :fade] = tail * _rise(fade)[::-1]
-        return out
-
-    def _advance(self, mix: Mix, frames: int, levels: dict[str, list[float]]) -> Samples:
-        """Return the next block of the running song, around loop joins, and move the position."""
-        out = np.zeros((2, frames), np.float32)
-        ramps = self._ramps(mix, frames)
+        out = np.empty((2, frames), np.float32)
+        gauges: dict[str, Gauge] = {}
         done = 0
         while done < frames:
-            position, loop = self._position, self._loop
-            count = frames - done
-            join = loop is not None and position < loop[1] <= position + count
-            if loop is not None and join:
-                count = loop[1] - position
-            part = out[:, done : done + count]
-            for key, (strip, gain) in ramps.items():
-                level = gain if gain.shape[1] == 1 else gain[:, done : done + count]
-                own = np.zeros((2, count), np.float32)
-                add_stretch(own, strip.audio, position - strip.start, level)
-                part += own
-                _note(levels, key, own)
-            if loop is not None:
-                self._soften_join(part, position, loop, ramps)
-            self._position = position + count
-            if loop is not None and join:
-                self._position = loop[0]
+            left = self._fade_frames - self._faded
+            count = min(frames - done, left) if left else frames - done
+            out[:, done : done + count] = self._fade(count, gauges) if left else self._steady(count, gauges)
             done += count
+            self._obey()
+        self._publish()
+        self._measure(out, gauges)
         return out
 
-    def _soften_join(
-        self,
-        part: Samples,
-        position: int,
-        loop: tuple[int, int],
-        ramps: Mapping[str, tuple[Strip, NDArray[np.float32]]],
-    ) -> None:
-        """Let the end of a loop fade into what comes before its start, so that the join is continuous."""
-        length = min(round(_FADE_S * self._heard_mix.rate), (loop[1] - loop[0]) // 2)
-        first, stop = loop[1] - length, position + part.shape[1]
-        low, high = max(first, position), min(loop[1], stop)
-        if high <= low:
+    def _obey(self) -> None:
+        """Begin the fade to what is wanted now, unless one is under way or nothing is new."""
+        orders = self._orders
+        if orders is self._obeyed or self._faded < self._fade_frames:
             return
-        rise = _rise(length)[low - first : high - first]
-        before = np.zeros((2, high - low), np.float32)
-        for strip, gain in ramps.values():
-            add_stretch(before, strip.audio, low - (loop[1] - loop[0]) - strip.start, gain[:, -1:])
-        at = slice(low - position, high - position)
-        part[:, at] = part[:, at] * (1 - rise) + before * rise
+        self._obeyed = orders
+        position, jump = self._reached
+        if self._voice is not None:
+            position = self._voice.position
+        if orders.jump is not None and orders.jump is not jump:
+            position = orders.jump.frame
+        self._leaving = self._voice
+        wanted = orders.run is not None and orders.run is not self._ended
+        self._voice = Voice(orders.mix, orders.loop, position) if wanted else None
+        self._reached = (min(position, orders.mix.frames), orders.jump)
+        if self._voice is not None or self._leaving is not None:
+            self._fade_frames = max(round(_FADE_S * orders.mix.rate), 1)
+            self._faded = 0
 
-    def _ramps(self, mix: Mix, frames: int) -> dict[str, tuple[Strip, NDArray[np.float32]]]:
-        """Return strip id -> strip and its gain, (2, 1) or, while it changes, (2, frames)."""
-        gains = mix.gains()
-        now = {strip.id: (strip, gains[strip.id]) for strip in mix.strips}
-        if mix is self._heard_mix:
-            self._heard = {key: pair for key, pair in now.items() if pair[1].any()}
-            return {key: (strip, gain[:, np.newaxis]) for key, (strip, gain) in self._heard.items()}
-        before = self._heard
-        rise = np.linspace(0.0, 1.0, frames + 1, dtype=np.float32)[1:]
-        ramps = {}
-        for key in {**before, **now}:
-            strip, new = now.get(key, (before[key][0] if key in before else None, _SILENT))
-            old = before[key][1] if key in before else (_SILENT if self._sounding else new)
-            if strip is None or not (old.any() or new.any()):
-                continue
-            same = np.array_equal(old, new)
-            gain = new[:, np.newaxis] if same else old[:, np.newaxis] * (1 - rise) + new[:, np.newaxis] * rise
-            ramps[key] = (strip, gain)
-        self._heard = {key: pair for key, pair in now.items() if pair[1].any()}
-        self._heard_mix = mix
-        return ramps
+    def _fade(self, frames: int, gauges: dict[str, Gauge]) -> Samples:
+        """Return the next stretch of the fade that is under way."""
+        weight = rise(self._fade_frames)[self._faded : self._faded + frames]
+        out = self._steady(frames, gauges) * weight
+        if self._leaving is not None:
+            out += self._leaving.next(frames) * (1 - weight)
+        self._faded += frames
+        if self._faded == self._fade_frames:
+            self._leaving = None
+        return out
 
-    def _measure(self, out: Samples, levels: dict[str, list[float]]) -> None:
-        strips = {}
-        for key, sums in levels.items():
-            count = max(sums[4], 1.0)
-            strips[key] = (sums[0], sums[1], (sums[2] / count) ** 0.5, (sums[3] / count) ** 0.5)
-        whole: list[float] = [0.0] * 5
-        _note({"": whole}, "", out)
-        count = max(whole[4], 1.0)
-        master = (whole[0], whole[1], (whole[2] / count) ** 0.5, (whole[3] / count) ** 0.5)
-        self._meters = Meters(strips, master, self._meters.clipped or max(master[0], master[1]) > 1.0)
+    def _steady(self, frames: int, gauges: dict[str, Gauge]) -> Samples:
+        if self._voice is None:
+            return np.zeros((2, frames), np.float32)
+        return self._voice.next(frames, gauges)
 
+    def _publish(self) -> None:
+        voice, jump = self._voice, self._reached[1]
+        if voice is None:
+            return
+        self._reached = (voice.position, jump)
+        # A jump that came while the last block was made leads away from the end.
+        if voice.ended and self._orders.jump is jump:
+            self._ended, self._voice = self._obeyed.run, None
 
-def _note(levels: dict[str, list[float]], key: str, block: Samples) -> None:
-    """Add a block (2, n) to the sums [peak left, peak right, energy left, energy right, frames] of a strip."""
-    sums = levels.setdefault(key, [0.0] * 5)
-    if not block.shape[1]:
-        return
-    peaks = np.maximum(block.max(axis=1), -block.min(axis=1))
-    energy = np.einsum("ct,ct->c", block, block)
-    sums[0], sums[1] = max(sums[0], float(peaks[0])), max(sums[1], float(peaks[1]))
-    sums[2] += float(energy[0])
-    sums[3] += float(energy[1])
-    sums[4] += block.shape[1]
-
-
-def _rise(frames: int) -> NDArray[np.float32]:
-    return (0.5 - 0.5 * np.cos(np.pi * (np.arange(frames) + 0.5) / frames)).astype(np.float32)
+    def _measure(self, out: Samples, gauges: dict[str, Gauge]) -> None:
+        """Publish the levels, the sum's beside the strips'; nothing once nothing sounds any more."""
+        master = gauges[_MASTER] = Gauge()
+        master.add(out)
+        if master.peak > 1.0:
+            self._overs += 1
+        if self._voice is None and self._leaving is None:
+            self._recent.clear()
+        else:
+            self._recent.add(gauges, out.shape[1], self._obeyed.mix.rate)
+        self._levels = self._recent.levels()

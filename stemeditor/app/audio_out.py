@@ -8,6 +8,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import logging
+import math
 import os
 import sys
 import threading
@@ -19,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from stemeditor.audio.buffer import Samples
 from stemeditor.mixing.player import Player
 
 DEVICE = "device"
@@ -26,7 +28,10 @@ SILENT = "silent"
 
 _BLOCK_FRAMES = 512
 _IDLE_S = 0.015
-_RETRY_S = 3.0
+
+_RETRY_S = 2.0
+_RETRY_MOST_S = 30.0
+"""Looking for devices can take a second on some systems: the longer there is none, the more seldom."""
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +45,7 @@ class OutputStatus:
 
 
 _NOT_STARTED = OutputStatus(SILENT, "Sound output not started")
+_NO_LIBRARY = "No sound: the PortAudio library is missing. Playing silently."
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +57,22 @@ class _Wish:
 class AudioOut:
     """Plays a player on a device, or, where there is none, on a clock that is silent but keeps time.
 
-    A device that goes away turns into the silent clock, and is looked for again every few seconds.
+    A device that goes away gives way to the default one; if that fails too, to the silent clock, and devices are looked
+    for again after 2, 4, 8 ... 30 seconds, also while it plays. `open` and `close` belong to one thread, the rest to
+    any.
 
     Parameters
     ----------
     player
         Whose `read` this object's thread calls.
     on_status
-        Called with every new `OutputStatus`, in the sound thread.
+        Called with every new `OutputStatus`, in the sound thread: be brief.
+
+    Attributes
+    ----------
+    underruns
+        How often the sound stuttered while it played: underflows of the device; on the silent clock, blocks that came
+        so late that a device with the same buffer would have run dry.
     """
 
     def __init__(self, player: Player, on_status: Callable[[OutputStatus], None] = lambda status: None) -> None:
@@ -70,7 +84,10 @@ class AudioOut:
         self._closing = False
         self._thread: threading.Thread | None = None
         self._latency_s = 0.0
-        self._positions: collections.deque[tuple[float, int]] = collections.deque(maxlen=256)
+        # When a block was read, where it begins, and where the next one does.
+        self._blocks: collections.deque[tuple[float, int, int]] = collections.deque(maxlen=256)
+        # PortAudio's list of devices is not to be read while it is made anew.
+        self._listing = threading.Lock()
         self.underruns = 0
 
     @property
@@ -88,11 +105,8 @@ class AudioOut:
         sounddevice = _library()
         if sounddevice is None:
             return []
-        try:
-            found = sounddevice.query_devices()
-        except sounddevice.PortAudioError:
-            return []
-        return list(dict.fromkeys(device["name"] for device in found if device["max_output_channels"] > 0))
+        with self._listing:
+            return list(dict.fromkeys(device["name"] for _, device in _outputs(sounddevice)))
 
     def open(self, device: str = "", latency_ms: float = 60) -> None:
         """Play on a device (the system's default if "" or gone); returns at once. Opens anew if already open."""
@@ -115,23 +129,37 @@ class AudioOut:
     def heard_position(self) -> int:
         """Return the frame that is heard right now, which is a little behind the one that is read."""
         heard_s = time.perf_counter() - self._latency_s
-        for written_s, position in reversed(self._positions.copy()):
-            if written_s <= heard_s:
-                ahead = round((heard_s - written_s) * self._player.mix.rate)
-                return min(position + min(ahead, _BLOCK_FRAMES), max(self._player.mix.frames, 0))
+        for read_s, start, following in reversed(self._blocks.copy()):
+            if read_s <= heard_s:
+                # Round a loop or over a jump there is nothing between both ends.
+                ahead = max(following - start, 0)
+                return start + min(round((heard_s - read_s) * self._player.mix.rate), ahead)
         return self._player.position
 
     # The sound thread
 
     def _run(self) -> None:
         _hurry()
+        retry_s = _RETRY_S
         while not self._closing:
-            self._changed.clear()
+            if self._changed.is_set():
+                self._changed.clear()
+                retry_s = _RETRY_S
             wish, rate = self._wish, self._player.mix.rate
+            began_s = time.perf_counter()
             problem = self._play_on_device(wish, rate)
-            if problem and not self._closing and not self._changed.is_set():
+            if not problem or self._stale(rate):
+                continue
+            if time.perf_counter() - began_s > _RETRY_S:
+                # It has played well until now: another device takes over at once.
+                retry_s = _RETRY_S
+                problem = self._play_on_device(wish, rate)
+            if problem and not self._stale(rate):
                 self._tell(OutputStatus(SILENT, problem))
-                self._play_silently(wish, rate)
+                # A library does not come of itself, and looking for one starts other programs.
+                self._play_silently(wish, rate, math.inf if problem == _NO_LIBRARY else retry_s)
+                retry_s = min(2 * retry_s, max(_RETRY_MOST_S, _RETRY_S))
+        self._blocks.clear()
 
     def _stale(self, rate: int) -> bool:
         return self._closing or self._changed.is_set() or self._player.mix.rate != rate
@@ -140,13 +168,14 @@ class AudioOut:
         """Play until something changes; return "" then, or why the device cannot be used (any more)."""
         sounddevice = _library()
         if sounddevice is None:
-            return "No sound: the PortAudio library is missing. Playing silently."
+            return _NO_LIBRARY
         try:
-            stream, device_rate, name = _stream(sounddevice, wish, rate)
+            with self._listing:
+                stream, device_rate, name = _stream(sounddevice, wish, rate)
         except (sounddevice.PortAudioError, ValueError) as problem:
             if self._status.kind == DEVICE or self._status == _NOT_STARTED:
                 log.info("no sound output: %s", problem)
-            _look_again(sounddevice)
+            self._look_again(sounddevice)
             return "No sound device. Playing silently."
         try:
             with contextlib.closing(stream):
@@ -156,6 +185,7 @@ class AudioOut:
                 self._push(stream, rate, device_rate)
         except sounddevice.PortAudioError as problem:
             log.info("the sound output went away: %s", problem)
+            self._look_again(sounddevice)
             return "The sound device went away. Playing silently."
         finally:
             self._latency_s = 0.0
@@ -174,18 +204,16 @@ class AudioOut:
             if len(block) and stream.write(block) and self._player.playing:
                 self.underruns += 1
 
-    def _play_silently(self, wish: _Wish, rate: int) -> None:
+    def _play_silently(self, wish: _Wish, rate: int, limit_s: float) -> None:
         """Keep time as a device with the same buffer would, until something changes or it is time to look again."""
-        began_s = due_s = time.perf_counter()
-        while not self._stale(rate):
-            now_s = time.perf_counter()
-            if now_s - began_s > _RETRY_S and not self._player.playing:
-                return
+        now_s = due_s = time.perf_counter()
+        until_s = now_s + limit_s
+        while now_s < until_s and not self._stale(rate):
             if not self._player.playing:
-                self._player.read(0)
-                self._positions.clear()
+                self._player.read(_BLOCK_FRAMES)
+                self._blocks.clear()
                 self._changed.wait(_IDLE_S)
-                due_s = time.perf_counter()
+                now_s = due_s = time.perf_counter()
                 continue
             if now_s > due_s + wish.latency_s:
                 self.underruns += 1
@@ -195,10 +223,19 @@ class AudioOut:
             ahead_s = due_s - time.perf_counter()
             if ahead_s > 0:
                 time.sleep(ahead_s)
+            now_s = time.perf_counter()
 
-    def _read(self) -> np.ndarray:
-        self._positions.append((time.perf_counter(), self._player.position))
-        return self._player.read(_BLOCK_FRAMES)
+    def _read(self) -> Samples:
+        read_s, start = time.perf_counter(), self._player.position
+        block = self._player.read(_BLOCK_FRAMES)
+        self._blocks.append((read_s, start, self._player.position))
+        return block
+
+    def _look_again(self, sounddevice: Any) -> None:
+        """Make PortAudio see what was plugged in since it started; it looks only once by itself."""
+        with self._listing, contextlib.suppress(sounddevice.PortAudioError):
+            sounddevice._terminate()
+            sounddevice._initialize()
 
     def _tell(self, status: OutputStatus) -> None:
         if status != self._status:
@@ -215,10 +252,24 @@ def _library() -> ModuleType | None:
     return module
 
 
+def _outputs(sounddevice: Any) -> list[tuple[int, Any]]:
+    """Return (index, facts) of everything that can play, those of the default device's system first."""
+    try:
+        found = [pair for pair in enumerate(sounddevice.query_devices()) if pair[1]["max_output_channels"] > 0]
+        usual = sounddevice.query_devices(None, "output")["hostapi"]
+    except (sounddevice.PortAudioError, ValueError):
+        return []
+    return sorted(found, key=lambda pair: bool(pair[1]["hostapi"] != usual))
+
+
 def _stream(sounddevice: Any, wish: _Wish, rate: int) -> tuple[Any, int, str]:
-    """Open a stream at the song's rate, else at the device's own; on the wished device, else on the default one."""
+    """Open a stream at the song's rate, else at the device's own; on the wished device, else on the default one.
+
+    On Windows one device has one name in several systems of sound, which the library finds ambiguous: hence the index.
+    """
     problem: Exception | None = None
-    for device in dict.fromkeys((wish.device or None, None)):
+    wished = [index for index, facts in _outputs(sounddevice) if facts["name"] == wish.device]
+    for device in (*wished, None):
         try:
             facts = sounddevice.query_devices(device, "output")
         except (sounddevice.PortAudioError, ValueError) as error:
@@ -239,13 +290,6 @@ def _stream(sounddevice: Any, wish: _Wish, rate: int) -> tuple[Any, int, str]:
                 continue
             return stream, device_rate, facts["name"]
     raise problem or ValueError("no device")
-
-
-def _look_again(sounddevice: Any) -> None:
-    """Make PortAudio see what was plugged in since it started; it looks only once by itself."""
-    with contextlib.suppress(sounddevice.PortAudioError):
-        sounddevice._terminate()
-        sounddevice._initialize()
 
 
 def _hurry() -> None:

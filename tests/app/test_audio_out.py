@@ -29,8 +29,10 @@ class Device(types.ModuleType):
         super().__init__("sounddevice")
         self.rates = {44100, 48000}
         self.present = True
-        self.fail_after: int | None = None
-        self.opened: list[tuple[str | None, int]] = []
+        self.names = ["Speakers", "Headphones"]
+        self.systems = 1
+        self.looked_again = 0
+        self.opened: list[tuple[str, int]] = []
         self.closed = 0
         self.blocks: list[np.ndarray] = []
         self.underflows = 0
@@ -39,16 +41,17 @@ class Device(types.ModuleType):
         class OutputStream:
             latency = 0.05
 
-            def __init__(self, samplerate: int, device: str | None, **others: object) -> None:
+            def __init__(self, samplerate: int, device: int | None, **others: object) -> None:
                 if not outer.present or samplerate not in outer.rates:
                     raise PortAudioError("no")
-                outer.opened.append((device, samplerate))
+                self.name = str(outer.facts(device)["name"])
+                outer.opened.append((self.name, samplerate))
 
             def start(self) -> None:
                 pass
 
             def write(self, block: np.ndarray) -> bool:
-                if not outer.present or (outer.fail_after is not None and len(outer.blocks) >= outer.fail_after):
+                if not outer.present or self.name not in outer.names:
                     raise PortAudioError("gone")
                 outer.blocks.append(block.copy())
                 time.sleep(0.001)
@@ -62,17 +65,28 @@ class Device(types.ModuleType):
 
         self.OutputStream = OutputStream
 
-    def query_devices(self, device: str | None = None, kind: str | None = None) -> object:
-        facts = {"name": device or "Speakers", "default_samplerate": 48000.0, "max_output_channels": 2}
+    def facts(self, device: int | None) -> dict[str, object]:
+        names = [*(name for _ in range(self.systems) for name in self.names), "Microphone"]
+        index = device or 0
+        channels = 0 if names[index] == "Microphone" else 2
+        system = index // len(self.names)
+        return {
+            "name": names[index],
+            "hostapi": system,
+            "default_samplerate": 48000.0,
+            "max_output_channels": channels,
+        }
+
+    def query_devices(self, device: int | None = None, kind: str | None = None) -> object:
         if kind is None:
-            microphone = {"name": "Microphone", "default_samplerate": 48000.0, "max_output_channels": 0}
-            return [facts, microphone] if self.present else []
-        if not self.present or device == "Unplugged":
-            raise ValueError("no such device")
-        return facts
+            return [self.facts(index) for index in range(self.systems * len(self.names) + 1)] if self.present else []
+        if not self.present:
+            raise PortAudioError("no such device")
+        return self.facts(device)
 
     def _terminate(self) -> None:
-        pass
+        assert self.closed == len(self.opened), "no stream is open while the library starts anew"
+        self.looked_again += 1
 
     def _initialize(self) -> None:
         pass
@@ -94,8 +108,13 @@ def player() -> Player:
 
 
 @pytest.fixture
-def output(player: Player) -> Iterator[AudioOut]:
-    output = AudioOut(player)
+def told() -> list[OutputStatus]:
+    return []
+
+
+@pytest.fixture
+def output(player: Player, told: list[OutputStatus]) -> Iterator[AudioOut]:
+    output = AudioOut(player, told.append)
     yield output
     output.close()
 
@@ -113,7 +132,7 @@ def test_it_plays_on_the_default_device_at_the_rate_of_the_song(
     output.open()
     player.play()
     wait(lambda: len(device.blocks) > 20)
-    assert device.opened == [(None, 44100)]
+    assert device.opened == [("Speakers", 44100)]
     assert output.status == OutputStatus("device", "Speakers, 44.1 kHz")
     assert all(block.shape[1] == 2 and block.dtype == np.float32 for block in device.blocks)
     assert np.abs(np.concatenate(device.blocks)).max() == pytest.approx(0.5, abs=0.01)
@@ -124,7 +143,7 @@ def test_a_device_that_refuses_the_rate_gets_its_own(device: Device, player: Pla
     output.open()
     player.play()
     wait(lambda: len(device.blocks) > 60)
-    assert device.opened == [(None, 48000)]
+    assert device.opened == [("Speakers", 48000)]
     sound = np.concatenate(device.blocks)[2000:20000, 0]
     crossings = np.flatnonzero((sound[:-1] < 0) & (sound[1:] >= 0))
     assert np.diff(crossings).mean() == pytest.approx(48000 / 300, rel=0.01)
@@ -133,7 +152,7 @@ def test_a_device_that_refuses_the_rate_gets_its_own(device: Device, player: Pla
 def test_a_chosen_device_that_is_gone_gives_way_to_the_default(device: Device, output: AudioOut) -> None:
     output.open("Unplugged")
     wait(lambda: output.status.kind == "device")
-    assert device.opened == [(None, 44100)]
+    assert device.opened == [("Speakers", 44100)]
 
 
 def test_another_device_is_opened_on_the_fly(device: Device, player: Player, output: AudioOut) -> None:
@@ -144,11 +163,18 @@ def test_another_device_is_opened_on_the_fly(device: Device, player: Player, out
     wait(lambda: device.closed == 1)
 
 
+def test_a_name_that_two_systems_of_sound_know_is_found(device: Device, output: AudioOut) -> None:
+    device.systems = 2
+    output.open("Headphones")
+    wait(lambda: output.status.kind == "device")
+    assert device.opened == [("Headphones", 44100)]
+
+
 def test_another_rate_opens_the_device_anew(device: Device, player: Player, output: AudioOut) -> None:
     output.open()
     wait(lambda: bool(device.blocks))
     player.mix = Mix((), 1.0, 48000, 0)
-    wait(lambda: (None, 48000) in device.opened)
+    wait(lambda: ("Speakers", 48000) in device.opened)
 
 
 def test_a_device_that_is_unplugged_ends_nothing_and_is_found_again(
@@ -163,8 +189,37 @@ def test_a_device_that_is_unplugged_ends_nothing_and_is_found_again(
     assert "Playing silently" in output.status.text
     before = player.position
     wait(lambda: player.position > before + 2000)
-    player.pause()
     device.present = True
+    wait(lambda: output.status.kind == "device")
+    assert player.playing, "it went on all the time"
+    assert device.looked_again > 0
+    assert output.underruns == 0
+
+
+def test_the_default_takes_over_at_once_from_a_device_that_played_well(
+    device: Device, player: Player, output: AudioOut, told: list[OutputStatus], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audio_out, "_RETRY_S", 0.01)
+    output.open("Headphones")
+    player.play()
+    wait(lambda: len(device.blocks) > 50)
+    device.names = ["Speakers"]
+    wait(lambda: len(told) == 2)
+    assert [status.text for status in told] == ["Headphones, 44.1 kHz", "Speakers, 44.1 kHz"]
+
+
+def test_devices_are_looked_for_less_and_less(
+    device: Device, output: AudioOut, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audio_out, "_RETRY_S", 0.001)
+    monkeypatch.setattr(audio_out, "_RETRY_MOST_S", 60.0)
+    device.present = False
+    output.open()
+    wait(lambda: device.looked_again >= 5)
+    time.sleep(0.2)
+    assert device.looked_again < 12, "1 + 2 + 4 + ... ms"
+    device.present = True
+    output.open()
     wait(lambda: output.status.kind == "device")
 
 
@@ -190,7 +245,9 @@ def test_without_the_library_it_keeps_time_and_says_so(
 
 
 def test_it_lists_what_can_play(device: Device, output: AudioOut) -> None:
-    assert output.devices() == ["Speakers"]
+    assert output.devices() == ["Speakers", "Headphones"]
+    device.systems = 2
+    assert output.devices() == ["Speakers", "Headphones"], "a device that two systems know is one"
     device.present = False
     assert output.devices() == []
 
@@ -200,6 +257,34 @@ def test_what_is_heard_lags_what_is_read(device: Device, player: Player, output:
     player.play()
     wait(lambda: len(device.blocks) > 80)
     assert 0 <= output.heard_position() <= player.position
+    player.pause()
+    blocks = len(device.blocks)
+    wait(lambda: len(device.blocks) > blocks + 80)
+    assert {output.heard_position() for _ in range(50) if not time.sleep(0.0005)} == {player.position}
+
+
+def test_a_pause_on_the_silent_clock_empties_the_meters(player: Player, output: AudioOut) -> None:
+    output.open()
+    player.play()
+    wait(lambda: "a" in player.meters().strips)
+    player.pause()
+    wait(lambda: player.meters().strips == {})
+    assert output.heard_position() == player.position
+
+
+def test_a_late_reader_counts_as_an_underrun_on_the_silent_clock(player: Player, output: AudioOut) -> None:
+    read, late = player.read, threading.Event()
+
+    def slow(frames: int) -> np.ndarray:
+        if player.playing and not late.is_set():
+            late.set()
+            time.sleep(0.2)
+        return read(frames)
+
+    player.read = slow  # type: ignore[method-assign]
+    output.open(latency_ms=60)
+    player.play()
+    wait(lambda: output.underruns == 1)
 
 
 def test_closing_twice_and_before_opening_is_harmless(player: Player) -> None:

@@ -88,6 +88,7 @@ class AudioOut:
         self._blocks: collections.deque[tuple[float, int, int]] = collections.deque(maxlen=256)
         # PortAudio's list of devices is not to be read while it is made anew.
         self._listing = threading.Lock()
+        self._looked = False
         self.underruns = 0
 
     @property
@@ -169,13 +170,15 @@ class AudioOut:
         sounddevice = _library()
         if sounddevice is None:
             return _NO_LIBRARY
+        if self._looked:
+            self._look_again(sounddevice)
+        self._looked = True
         try:
             with self._listing:
                 stream, device_rate, name = _stream(sounddevice, wish, rate)
         except (sounddevice.PortAudioError, ValueError) as problem:
             if self._status.kind == DEVICE or self._status == _NOT_STARTED:
                 log.info("no sound output: %s", problem)
-            self._look_again(sounddevice)
             return "No sound device. Playing silently."
         try:
             with contextlib.closing(stream):
@@ -185,7 +188,6 @@ class AudioOut:
                 self._push(stream, rate, device_rate)
         except sounddevice.PortAudioError as problem:
             log.info("the sound output went away: %s", problem)
-            self._look_again(sounddevice)
             return "The sound device went away. Playing silently."
         finally:
             self._latency_s = 0.0

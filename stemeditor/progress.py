@@ -73,3 +73,22 @@ class Part:
     def post(self, piece: object) -> None:
         """Hand the piece to the whole."""
         self._whole.post(piece)
+
+
+class Unshown:
+    """A longer progress for a function whose own fraction is nobody's business: it can be stopped, no more."""
+
+    def __init__(self, whole: Progress) -> None:
+        self._whole = whole
+
+    def advance(self, fraction: float, text: str = "") -> None:
+        """Only check."""
+        self._whole.check()
+
+    def check(self) -> None:
+        """Ask the whole."""
+        self._whole.check()
+
+    def post(self, piece: object) -> None:
+        """Hand the piece to the whole."""
+        self._whole.post(piece)

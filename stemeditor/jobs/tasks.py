@@ -17,8 +17,8 @@ from stemeditor.audio.peaks import Peaks
 from stemeditor.audio.store import SoundStore, release_pages
 from stemeditor.errors import FileProblem, UserError
 from stemeditor.methods import registry, runner
-from stemeditor.methods.base import MethodInfo, ParamValue, Stems
-from stemeditor.progress import Progress
+from stemeditor.methods.base import Learner, MethodInfo, ParamValue, Stems
+from stemeditor.progress import Part, Progress
 from stemeditor.project.model import RESIDUAL_ROLE, Lane, Song, Sound
 
 REST = "rest"
@@ -28,6 +28,9 @@ _AUDIBLE = 10 ** (-80 / 20)
 """Peak below which nobody hears a residual at any sane level."""
 
 _QUIETEST_DB = -300.0
+
+_LEARNING = 0.5
+"""Share of the progress that a method which listens first has for that."""
 
 
 def _new_id() -> str:
@@ -187,13 +190,18 @@ def separate_song(request: SeparateRequest, progress: Progress) -> Separated:
     info = method.info
     params = runner.settled(info, request.params)
     names = _wanted(info, request.stems)
+    if isinstance(method, Learner):
+        progress.advance(0.0, f"Listening with {info.name}")
+    ready = runner.learned(audio, method, params, Part(progress, 0.0, _LEARNING))
+    begun = _LEARNING if ready is not method else 0.0
+    progress = Part(progress, begun, 1.0)
     stores = {name: SoundStore(audio.channels, audio.rate, audio.frames, request.folder) for name in names}
     lanes = {name: _lane(request, name, stores[name].audio) for name in names}
     shown = tuple(lane for name, lane in lanes.items() if name != RESIDUAL_ROLE)
     progress.post(StemsGrowing(song.id, shown, info))
     progress.advance(0.0, f"Separating with {info.name}")
     total = SumCheck()
-    for piece in runner.stream(audio, method, params, progress):
+    for piece in runner.stream(audio, ready, params, progress):
         stop = piece.start + next(iter(piece.stems.values())).shape[1]
         part = np.asarray(audio.samples[:, piece.start : stop])
         stems = _chosen(piece.stems, names, part)

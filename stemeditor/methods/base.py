@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from stemeditor.audio.buffer import Audio, Samples
 from stemeditor.progress import Progress
@@ -107,6 +107,10 @@ class MethodInfo:
         the difference as a residual of its own.
     speed
         Rough real-time factor on two cores (seconds of song a second), for the estimate before the first run.
+    stereo
+        Whether it lives on differences between two channels; a song without any is refused in words.
+    instead
+        Key of the nearest method for songs that this one does not suit.
     params
         What a person can set.
     """
@@ -124,6 +128,8 @@ class MethodInfo:
     overlap_s: float = 0.0
     rest: str | None = None
     speed: float = 1.0
+    stereo: bool = False
+    instead: str = ""
     params: tuple[Param, ...] = field(default=())
 
     def settle(self, given: Params) -> dict[str, ParamValue]:
@@ -164,4 +170,31 @@ class Method(Protocol):
         -------
         Stems
             Every name of `info.stems` except `info.rest` (which the runner makes), each of the shape of `mix`.
+        """
+
+
+@runtime_checkable
+class Learner(Protocol):
+    """A method that first listens to the song, and then takes it apart piece by piece with what it has learned.
+
+    What is learned (spectral templates, demixing matrices) is bounded in size, and it is learned from a bounded
+    stretch of sound: memory does not grow with the length of the song.
+    """
+
+    @property
+    def info(self) -> MethodInfo:
+        """What the method says about itself; constant."""
+
+    def learn(self, song: Audio, params: Params, progress: Progress) -> Method:
+        """Return a method with the same `info` for the pieces of this song.
+
+        Parameters
+        ----------
+        song
+            The whole song at its own rate and channels; may be memory-mapped, so read no more than is needed
+            (`excerpt`).
+        params
+            Complete and checked.
+        progress
+            Asked by `check` at least every 50 ms of work; `advance` runs from 0 to 1 over the learning.
         """

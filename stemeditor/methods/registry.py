@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 
 from stemeditor.errors import UserError
 from stemeditor.methods.base import Method, MethodInfo
+from stemeditor.methods.wiener import refined
 
 DEFAULT = "classic"
 """The method of the Separate button and of `stemeditor separate`."""
@@ -17,9 +18,34 @@ ENTRY_POINTS = "stemeditor.methods"
 
 _TABLE = {
     "classic": "stemeditor.methods.classic:Classic",
+    "kam": "stemeditor.methods.neighbours:Kam",
     "hpss": "stemeditor.methods.hpss:Hpss",
-    "repet_sim": "stemeditor.methods.repet_sim:RepetSim",
     "centre": "stemeditor.methods.stereo:Centre",
+    "adress": "stemeditor.methods.adress:Adress",
+    "repet": "stemeditor.methods.repet:Repet",
+    "adaptive_repet": "stemeditor.methods.repet:AdaptiveRepet",
+    "repet_sim": "stemeditor.methods.repet_sim:RepetSim",
+    "knn": "stemeditor.methods.neighbours:Knn",
+    "nmf": "stemeditor.methods.nmf:Nmf",
+    "nmfd": "stemeditor.methods.nmf:Nmfd",
+    "nmf2d": "stemeditor.methods.nmf:Nmf2d",
+    "ntf": "stemeditor.methods.spatial_nmf:Ntf",
+    "mnmf": "stemeditor.methods.spatial_nmf:Mnmf",
+    "beamspace_mnmf": "stemeditor.methods.spatial_nmf:BeamspaceMnmf",
+    "sparse_mnmf": "stemeditor.methods.spatial_nmf:SparseMnmf",
+    "guided_nmf": "stemeditor.methods.guided_nmf:GuidedNmf",
+    "lead_voice": "stemeditor.methods.lead_voice:LeadVoice",
+    "pca": "stemeditor.methods.low_rank:Pca",
+    "rpca": "stemeditor.methods.low_rank:Rpca",
+    "improved_rpca": "stemeditor.methods.low_rank:ImprovedRpca",
+    "weighted_rpca": "stemeditor.methods.low_rank:WeightedRpca",
+    "fastica": "stemeditor.methods.independence:FastIca",
+    "fft_ica": "stemeditor.methods.independence:FftIca",
+    "auxiva": "stemeditor.methods.independence:AuxIva",
+    "ilrma": "stemeditor.methods.independence:Ilrma",
+    "t_ilrma": "stemeditor.methods.independence:StudentTIlrma",
+    "consistent_ilrma": "stemeditor.methods.independence:ConsistentIlrma",
+    "sparse_ilrma": "stemeditor.methods.independence:SparseIlrma",
 }
 
 
@@ -39,12 +65,11 @@ def load(key: str) -> Method:
     """
     if key in _TABLE:
         module, _, name = _TABLE[key].partition(":")
-        method: Method = getattr(import_module(module), name)()
-        return method
+        return refined(getattr(import_module(module), name)())
     for entry in entry_points(group=ENTRY_POINTS):
         if entry.name == key:
             try:
-                loaded: Method = entry.load()()
+                loaded = refined(entry.load()())
             except Exception as problem:
                 raise UserError(
                     f"The method “{key}” cannot be loaded ({problem}).", f"Reinstall the package {entry.value}."

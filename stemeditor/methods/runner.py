@@ -11,7 +11,8 @@ from stemeditor.audio.buffer import Audio, Samples
 from stemeditor.audio.convert import resample, to_channels
 from stemeditor.audio.store import release_pages
 from stemeditor.errors import UserError
-from stemeditor.methods.base import Method, MethodInfo, Params, ParamValue, Stems
+from stemeditor.methods.base import Learner, Method, MethodInfo, Params, ParamValue, Stems
+from stemeditor.methods.excerpt import differs
 from stemeditor.methods.segments import Segment, fade, plan
 from stemeditor.progress import Progress
 
@@ -60,12 +61,13 @@ def stream(song: Audio, method: Method, params: Params, progress: Progress) -> I
     Raises
     ------
     UserError
-        If a parameter is not the method's.
+        If a parameter is not the method's, or the song does not suit it (`unsuited`).
     RuntimeError
         If the method breaks its promise: a missing or unknown stem, a wrong shape, a value that is no number.
     """
     info = method.info
     complete = settled(info, params)
+    method = learned(song, method, complete, progress)
     carried: Stems = {}
     for segment in _segments(song, info):
         progress.check()
@@ -82,6 +84,38 @@ def stream(song: Audio, method: Method, params: Params, progress: Progress) -> I
             carried = {name: samples[:, -segment.tail :] * fall for name, samples in stems.items()}
         ready = {name: samples[:, : final - segment.start] for name, samples in stems.items()}
         yield Piece(segment.start, _complete(song.slice(segment.start, final).samples, ready, info))
+
+
+def learned(song: Audio, method: Method, params: Params, progress: Progress) -> Method:
+    """Return the method as it is after listening to the song; itself if it does not listen first (`Learner`).
+
+    Raises
+    ------
+    UserError
+        If the song does not suit the method.
+    """
+    trouble = unsuited(song, method.info)
+    if trouble:
+        raise UserError(trouble, hint_instead(method.info))
+    if isinstance(method, Learner) and song.frames:
+        return method.learn(song, settled(method.info, params), progress)
+    return method
+
+
+def unsuited(song: Audio, info: MethodInfo) -> str:
+    """Return why the song does not suit the method, in one sentence; empty if it does."""
+    if not info.stereo or song.frames == 0:
+        return ""
+    if song.channels < 2:
+        return f"{info.name} compares two channels, and this song is mono."
+    if not differs(song):
+        return f"{info.name} compares two channels, and those of this song differ in nothing but level."
+    return ""
+
+
+def hint_instead(info: MethodInfo) -> str:
+    """Return the hint that names the nearest method for songs that this one does not suit."""
+    return f"Choose {info.instead} instead: it works on any song." if info.instead else "Choose another method."
 
 
 def settled(info: MethodInfo, given: Params) -> dict[str, ParamValue]:

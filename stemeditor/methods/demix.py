@@ -30,17 +30,21 @@ _LOADING = 1e-5
 
 def demix(
     mixtures: Mixtures,
+    begin: NDArray[np.complex128],
     variance: SourceModel,
     sweeps: int,
     progress: Progress,
     consistent: Callable[[Mixtures], Mixtures] | None = None,
+    rescaled: Callable[[Powers], None] | None = None,
 ) -> NDArray[np.complex128]:
     """Find demixing matrices.
 
     Parameters
     ----------
     mixtures
-        (bins, channels, hops); their mean power should be about 1.
+        (bins, channels, hops).
+    begin
+        Demixing matrices to begin with, (bins, sources, channels); see `whitening`.
     variance
         Source model.
     sweeps
@@ -48,8 +52,11 @@ def demix(
     progress
         `advance` runs from 0 to 1.
     consistent
-        Projects source images (bins, sources, hops) to spectra that some sound has; used from the second sweep on, for
-        the identity that the first begins with has no image of its own to project.
+        Projects source images (bins, sources, hops) to spectra that some sound has; used from the second sweep on:
+        what the first begins with has not been told apart yet.
+    rescaled
+        Told by how much the power of each source has changed at each bin, (sources, bins, 1), when the images before
+        `consistent` have another scale than the sources: a source model with a memory follows.
 
     Returns
     -------
@@ -66,8 +73,8 @@ def demix(
     D. Kitamura, K. Yatabe, Consistent independent low-rank matrix analysis for determined blind source separation,
     EURASIP J. Advances in Signal Processing 2020, algorithm 1.
     """
-    bins, channels, hops = mixtures.shape
-    found = np.tile(np.eye(channels, dtype=np.complex128), (bins, 1, 1))
+    _, channels, hops = mixtures.shape
+    found = begin.copy()
     loading = _LOADING * (np.abs(mixtures) ** 2).mean(axis=(1, 2))[:, np.newaxis, np.newaxis] + 1e-12
     for sweep in range(sweeps):
         progress.check()
@@ -75,6 +82,9 @@ def demix(
         progress.check()
         if consistent is not None and sweep:
             back = projected_back(found)
+            if rescaled is not None:
+                change = np.abs(np.linalg.inv(found)[:, 0]) ** 2
+                rescaled(change.T[:, :, np.newaxis].astype(np.float32))
             sources = consistent(np.matmul(back.astype(np.complex64), mixtures))
             found = back
             progress.check()
@@ -91,6 +101,18 @@ def demix(
             found[:, index] = (column / np.sqrt(np.maximum(scale, 1e-30))[:, np.newaxis]).conj()
         progress.advance((sweep + 1) / sweeps)
     return projected_back(found)
+
+
+def whitening(mixtures: Mixtures) -> NDArray[np.complex128]:
+    """Return (bins, channels, channels): matrices that give the channels of each bin unit covariance."""
+    covariance = np.matmul(mixtures, mixtures.conj().transpose(0, 2, 1)).astype(np.complex128) / mixtures.shape[2]
+    powers, vectors = np.linalg.eigh(covariance)
+    # Bins that hold next to nothing (DC, above an MP3's last frequency) stay next to nothing.
+    floor = 1e-6 * powers.max(axis=1, keepdims=True) + 1e-9 * max(float(powers.max()), 1e-20)
+    found: NDArray[np.complex128] = np.matmul(
+        vectors / np.sqrt(powers + floor)[:, np.newaxis, :], vectors.conj().transpose(0, 2, 1)
+    )
+    return found
 
 
 def projected_back(demixing: NDArray[np.complex128], channel: int = 0) -> NDArray[np.complex128]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from stemeditor.audio.buffer import Audio
 from stemeditor.audio.stft import Stft
 from stemeditor.methods.base import MethodInfo, Param, Params, Stems
-from stemeditor.methods.demix import Mixtures, Powers, SourceModel, aligned, demix, images
+from stemeditor.methods.demix import Mixtures, Powers, SourceModel, aligned, demix, images, whitening
 from stemeditor.methods.excerpt import excerpt
 from stemeditor.methods.nmf import learn_param, positive
 from stemeditor.methods.spectra import transform_for
@@ -55,8 +55,8 @@ class LowRank:
     def __init__(self, parts: int, freedom: float | None = None, sparsity: float = 0.0, disjoint: float = 0.0) -> None:
         self._parts, self._freedom = parts, freedom
         self._sparsity, self._disjoint = np.float32(sparsity), np.float32(disjoint)
-        self._templates: NDArray[np.float32] | None = None
-        self._gains: NDArray[np.float32] | None = None
+        self._templates: Powers | None = None
+        self._gains: Powers | None = None
 
     def __call__(self, power: Powers) -> Powers:
         """Update the factors once and return the variances."""
@@ -80,6 +80,11 @@ class LowRank:
         denominator = np.matmul(turned, below) + self._sparsity * np.float32(bins / self._parts)
         self._gains = self._gains * np.sqrt(np.matmul(turned, above) / np.maximum(denominator, np.float32(1e-12)))
         return self._value()
+
+    def rescale(self, change: Powers) -> None:
+        """Follow a change of the sources' powers, (sources, bins, 1)."""
+        if self._templates is not None:
+            self._templates = self._templates * change
 
     def follow(self, other: LowRank) -> None:
         """Take over the factors of another."""
@@ -204,40 +209,18 @@ class Determined:
         if level < 1e-12:
             return Demixer(self.info, None, window_s)
         mixtures /= np.float32(level)
-        whitened, whitening = _whitened(mixtures)
-        progress.check()
-        found = self.matrices(whitened, whitening, transform, heard.frames, params, progress)
+        found = self.matrices(mixtures, transform, heard.frames, params, progress)
         return Demixer(self.info, _loudest_first(found, mixtures), window_s)
 
     def matrices(
-        self,
-        whitened: Mixtures,
-        whitening: NDArray[np.complex128],
-        transform: Stft,
-        frames: int,
-        params: Params,
-        progress: Progress,
+        self, mixtures: Mixtures, transform: Stft, frames: int, params: Params, progress: Progress
     ) -> NDArray[np.complex128]:
-        """Return the demixing matrices, (bins, sources, channels), for the mixtures before whitening."""
-        sweeps = int(params["sweeps"])
-        found = demix(whitened, self.source_model(params), sweeps, progress)
-        matrices: NDArray[np.complex128] = np.matmul(found, whitening)
-        return matrices
+        """Return the demixing matrices, (bins, sources, channels)."""
+        return demix(mixtures, whitening(mixtures), self.source_model(params), int(params["sweeps"]), progress)
 
     def separate(self, mix: Audio, params: Params, progress: Progress) -> Stems:
         """See `Method.separate`: learns from the piece itself."""
         return self.learn(mix, params, progress).separate(mix, params, progress)
-
-
-def _whitened(mixtures: Mixtures) -> tuple[Mixtures, NDArray[np.complex128]]:
-    """Return mixtures with unit covariance in each bin, and the (bins, channels, channels) that made them."""
-    hops = mixtures.shape[2]
-    covariance = np.matmul(mixtures, mixtures.conj().transpose(0, 2, 1)).astype(np.complex128) / hops
-    powers, vectors = np.linalg.eigh(covariance)
-    # Bins that hold next to nothing (DC, above an MP3's last frequency) stay next to nothing.
-    floor = 1e-6 * powers.max(axis=1, keepdims=True) + 1e-9
-    matrix = np.matmul(vectors / np.sqrt(powers + floor)[:, np.newaxis, :], vectors.conj().transpose(0, 2, 1))
-    return np.matmul(matrix.astype(np.complex64), mixtures), matrix
 
 
 def _loudest_first(demixing: NDArray[np.complex128], mixtures: Mixtures) -> NDArray[np.complex128]:
@@ -266,18 +249,12 @@ class FftIca(Determined):
         return laplace_bins
 
     def matrices(
-        self,
-        whitened: Mixtures,
-        whitening: NDArray[np.complex128],
-        transform: Stft,
-        frames: int,
-        params: Params,
-        progress: Progress,
+        self, mixtures: Mixtures, transform: Stft, frames: int, params: Params, progress: Progress
     ) -> NDArray[np.complex128]:
         """See `Determined.matrices`."""
-        found = demix(whitened, laplace_bins, int(params["sweeps"]), Part(progress, 0.0, 0.9))
-        original = np.matmul(np.linalg.inv(whitening).astype(np.complex64), whitened)
-        return aligned(np.matmul(found, whitening), original, progress)
+        begin = whitening(mixtures)
+        found = demix(mixtures, begin, laplace_bins, int(params["sweeps"]), Part(progress, 0.0, 0.9))
+        return aligned(found, mixtures, progress)
 
 
 class AuxIva(Determined):
@@ -364,24 +341,17 @@ class ConsistentIlrma(Determined):
         return LowRank(int(params["parts"]))
 
     def matrices(
-        self,
-        whitened: Mixtures,
-        whitening: NDArray[np.complex128],
-        transform: Stft,
-        frames: int,
-        params: Params,
-        progress: Progress,
+        self, mixtures: Mixtures, transform: Stft, frames: int, params: Params, progress: Progress
     ) -> NDArray[np.complex128]:
-        """See `Determined.matrices`: not whitened, for only what the channels hear is a sound."""
+        """See `Determined.matrices`."""
 
         def consistent(sources: Mixtures) -> Mixtures:
             sounds = transform.inverse(np.ascontiguousarray(sources.transpose(1, 0, 2)), frames)
             progress.check()
             return np.ascontiguousarray(transform.forward(sounds).transpose(1, 0, 2))
 
-        original = np.matmul(np.linalg.inv(whitening).astype(np.complex64), whitened)
-        model = self.source_model(params)
-        return demix(original, model, int(params["sweeps"]), progress, consistent)
+        model = LowRank(int(params["parts"]))
+        return demix(mixtures, whitening(mixtures), model, int(params["sweeps"]), progress, consistent, model.rescale)
 
 
 class SparseIlrma(Determined):

@@ -13,6 +13,7 @@ from stemeditor.progress import Progress
 
 _WINDOW_S = 0.046
 _ROWS_A_CHECK = 32
+_NEARLY = 0.85
 
 
 def beat_spectrum(level: Magnitude, progress: Progress) -> NDArray[np.float32]:
@@ -40,7 +41,7 @@ def period(beats: NDArray[np.float32], shortest: int, longest: int) -> int:
     last = min(longest, len(beats) // 3)
     if last <= shortest:
         return max(min(shortest, len(beats) // 2), 1)
-    best, found = -np.inf, shortest
+    scores = np.full(last + 1, -np.inf)
     for candidate in range(shortest, last + 1):
         away = max(candidate // 4, 1)
         near = max(int(0.02 * candidate), 1)
@@ -51,9 +52,10 @@ def period(beats: NDArray[np.float32], shortest: int, longest: int) -> int:
             if peak >= float(around.max()):
                 score += peak - float(around.mean())
             count += 1
-        if count and score / count > best:
-            best, found = score / count, candidate
-    return found
+        if count:
+            scores[candidate] = score / count
+    # Multiples of a period repeat as well as the period itself: the shortest that is nearly the best is meant.
+    return int(np.argmax(scores >= _NEARLY * scores.max()))
 
 
 def repeating(level: Magnitude, length: int, progress: Progress) -> Magnitude:

@@ -231,10 +231,10 @@ def band() -> dict[str, np.ndarray]:
 
 
 def two_sources(instantaneous: bool) -> dict[str, np.ndarray]:
-    """Return a voice and strokes with chords as two microphones hear them, in a small room or without any."""
+    """Return a voice and strokes as two microphones hear them, in a small room or without any."""
     parts = band()
     lead = parts["vocals"][0]
-    others = parts["drums"][0] + parts["other"].sum(axis=0)
+    others = parts["drums"][0]
     rng = np.random.default_rng(3)
     length = round(0.05 * 44100)
     decay = np.exp(-np.arange(length) / (length / 8))
@@ -255,6 +255,9 @@ def scene(key: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         parts = two_sources(instantaneous=key == "fastica")
         return sum(parts.values()).astype(np.float32), parts
     parts = band()
+    if key == "pca":
+        # A direction against a sound that comes from everywhere.
+        parts["other"] = 0.05 * np.random.default_rng(4).standard_normal(parts["other"].shape)
     middle = parts["vocals"] + parts["drums"] + parts["bass"]
     # The bass is alone for two seconds: the example that the guided method is shown.
     if key == "guided_nmf":
@@ -269,6 +272,11 @@ def scene(key: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
 def test_it_beats_its_floor_where_its_assumptions_hold(key: str) -> None:
     samples, truths = scene(key)
     stems = separate(key, samples)
+    if registry.info(key).family == "independence" and (
+        rms(truths["source 1"] - stems["source 1"]) > rms(truths["source 1"] - stems["source 2"])
+    ):
+        # Independence knows the sources, not their names.
+        stems["source 1"], stems["source 2"] = stems["source 2"], stems["source 1"]
     checked = [(name, floor) for (method, name), floor in FLOORS.items() if method == key]
     assert checked, "a new method brings its floor"
     for name, floor in checked:

@@ -140,14 +140,29 @@ def _look_av(path: Path) -> Found:
         return _describe(container)
 
 
-def _read_av(path: Path) -> Iterator[Samples]:
-    """Decode what can be decoded: packets that are damaged are left out."""
+def read_stream(path: Path, index: int) -> Iterator[Samples]:
+    """Decode one of several sounds in a container, such as a stem of a stem file.
+
+    Yields
+    ------
+    Samples
+        (channels, frames), abutting; packets that are damaged are left out.
+
+    Raises
+    ------
+    Unreadable
+        If there is no such sound.
+    Broken
+        If the file cannot be read to its end.
+    """
     with opened(path) as container:
-        found = _describe(container)
+        if index >= len(container.streams.audio):
+            raise Unreadable(f"no sound number {index}")
+        found = _describe(container, index)
         left = found.frames if found.exact else None
         waiting: list[Samples] = []
         count, wanted = 0, _FIRST_FRAMES
-        for part in _blocks(container, found):
+        for part in _blocks(container, found, index):
             waiting.append(part if left is None else part[:, :left])
             left = None if left is None else left - waiting[-1].shape[1]
             count += waiting[-1].shape[1]
@@ -158,11 +173,21 @@ def _read_av(path: Path) -> Iterator[Samples]:
             yield np.concatenate(waiting, axis=1)
 
 
-def _blocks(container: Any, found: Found) -> Iterator[Samples]:
+def _read_av(path: Path) -> Iterator[Samples]:
+    return read_stream(path, 0)
+
+
+def streams(path: Path) -> tuple[Found, ...]:
+    """Return what each sound of a container is. Raises `Unreadable` if there is none."""
+    with opened(path) as container:
+        return tuple(_describe(container, index) for index in range(len(container.streams.audio)))
+
+
+def _blocks(container: Any, found: Found, index: int) -> Iterator[Samples]:
     import av
     from av.audio.resampler import AudioResampler
 
-    stream = container.streams.audio[0]
+    stream = container.streams.audio[index]
     stream.thread_type = "AUTO"
     # PyAV ends the process when it is asked for eight planes; interleaved, there is only one.
     wanted = "fltp" if found.channels <= 2 else "flt"
@@ -183,10 +208,10 @@ def _blocks(container: Any, found: Found) -> Iterator[Samples]:
         raise Broken(str(problem)) from problem
 
 
-def _describe(container: Any) -> Found:
+def _describe(container: Any, index: int = 0) -> Found:
     import av
 
-    stream = container.streams.audio[0]
+    stream = container.streams.audio[index]
     codec = stream.codec_context
     if codec is None or not codec.sample_rate or not codec.layout.nb_channels:
         raise Unreadable("no decoder for it, or no rate")

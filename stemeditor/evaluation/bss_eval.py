@@ -4,8 +4,8 @@ An estimate is projected onto what filters of 512 taps can make of its true sour
 true sources together; the differences are the spatial distortion, the interference and the artifacts (Vincent et al.
 2006). Version 4 (Stöter et al. 2018) finds the filters once for the whole song, and measures in windows.
 
-The song is read in blocks, so that memory does not grow with it: correlations of all pairs are added up in the frequency
-domain, one Cholesky factor serves all estimates, and the filters of a window are applied to all blocks together.
+The song is read in blocks, so that memory does not grow with it: correlations of all pairs are added up in the
+frequency domain, one Cholesky factor serves all estimates, and the filters are applied to many blocks together.
 """
 
 from __future__ import annotations
@@ -294,8 +294,8 @@ def _projected(
         some = starts[first : first + _BLOCKS_AT_ONCE]
         blocks = np.zeros((len(some), count, _FILTER_FFT))
         for row, start in enumerate(some):
-            part = true[:, :, start : start + length].reshape(count, -1)
-            blocks[row, :, : part.shape[1]] = part
+            block = true[:, :, start : start + length].reshape(count, -1)
+            blocks[row, :, : block.shape[1]] = block
         spectra = np.ascontiguousarray(fft.rfft(blocks, axis=2).transpose(2, 0, 1))
         progress.check()
         whole = fft.irfft(np.matmul(spectra, filters.whole), _FILTER_FFT, axis=0)

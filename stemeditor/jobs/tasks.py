@@ -18,6 +18,8 @@ from stemeditor.audio.store import SoundStore, release_pages
 from stemeditor.errors import FileProblem, UserError
 from stemeditor.methods import registry, runner
 from stemeditor.methods.base import Learner, MethodInfo, ParamValue, Stems
+from stemeditor.methods.components import OVERRULE, Component
+from stemeditor.methods.factorisation import Factorised
 from stemeditor.progress import Part, Progress
 from stemeditor.project.model import RESIDUAL_ROLE, Lane, Song, Sound
 
@@ -215,6 +217,44 @@ def separate_song(request: SeparateRequest, progress: Progress) -> Separated:
     final = tuple(lane for name, lane in lanes.items() if name != RESIDUAL_ROLE or lane.sound.peaks.peak() > _AUDIBLE)
     seconds = time.monotonic() - began
     return Separated(song.id, final, info, params, seconds, audio.duration_s / max(seconds, 1e-9), total.error_db)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PartsRequest:
+    """Find the parts that a factorisation would take this song apart into.
+
+    Parameters
+    ----------
+    song
+        What to look at.
+    method
+        Key of a method that works with parts.
+    params
+        Those that differ from the defaults.
+    """
+
+    song: Song
+    method: str
+    params: Mapping[str, ParamValue] = field(default_factory=dict)
+
+
+def list_parts(request: PartsRequest, progress: Progress) -> tuple[Component, ...]:
+    """Return the parts, measured and placed; the same ones a separation with these parameters will use.
+
+    Raises
+    ------
+    UserError
+        If the method does not work with parts, or the song does not suit it.
+    """
+    progress.advance(0.0, "Listening for parts")
+    method = registry.load(request.method)
+    params = runner.settled(method.info, request.params)
+    if OVERRULE.name not in params:
+        raise UserError(f"{method.info.name} does not work with parts.", "Choose a factorisation, such as nmf.")
+    ready = runner.learned(request.song.sound.audio, method, params, progress)
+    inner = getattr(ready, "method", ready)
+    assert isinstance(inner, Factorised), "who takes orders about parts has parts"
+    return inner.parts
 
 
 class SumCheck:

@@ -41,7 +41,7 @@ class Classic:
     info = MethodInfo(
         key="classic",
         name="Classic four stems",
-        family="median filtering, repetition, stereo",
+        family="combined",
         sentence="Vocals, drums, bass and other from any song, no download needed. Best with the voice in the middle.",
         source=(
             "D. FitzGerald, Harmonic/percussive separation using median filtering, DAFx 2010; "

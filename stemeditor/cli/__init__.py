@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,8 +12,10 @@ from typing import Annotated, Any
 import typer
 
 from stemeditor import __version__, paths
+from stemeditor.cli import scoring
+from stemeditor.cli.terminal import bars, say
 from stemeditor.errors import Cancelled, UserError
-from stemeditor.progress import Part, Progress, Silent
+from stemeditor.progress import Part, Progress
 
 OpenWindow = Callable[[list[Path]], int]
 RunSmoke = Callable[[Path | None, Path], int]
@@ -45,7 +45,7 @@ def run(arguments: list[str], open_window: OpenWindow, run_smoke: RunSmoke) -> i
     except SystemExit as ending:
         return ending.code if isinstance(ending.code, int) else 0
     except UserError as problem:
-        _say(str(problem))
+        say(str(problem))
         return 1
     except (KeyboardInterrupt, Cancelled):
         return 130
@@ -86,6 +86,9 @@ def _app(open_window: OpenWindow, run_smoke: RunSmoke) -> typer.Typer:
 
     app.command()(separate)
     app.command()(methods)
+    app.command()(scoring.evaluate)
+    app.command()(scoring.compare)
+    app.command()(scoring.parts)
     app.command()(doctor)
     return app
 
@@ -114,7 +117,7 @@ def separate(
     wanted = tuple(part.strip() for part in stems.split(",") if part.strip())
     results: list[dict[str, Any]] = []
     failed = False
-    with _bars(as_json) as bar:
+    with bars(as_json) as bar:
         for song in songs:
             try:
                 with bar(song.name) as progress:
@@ -125,7 +128,7 @@ def separate(
                     )
             except UserError as problem:
                 failed = True
-                _say(f"{song.name}: {problem}" if len(songs) > 1 else str(problem))
+                say(f"{song.name}: {problem}" if len(songs) > 1 else str(problem))
     if as_json:
         print(json.dumps(results, indent=1, ensure_ascii=False))
     else:
@@ -149,6 +152,8 @@ def methods(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON
                 "key": info.key,
                 "name": info.name,
                 "family": info.family,
+                "speed": info.speed,
+                "stereo": info.stereo,
                 "sentence": info.sentence,
                 "stems": list(info.stems),
                 "source": info.source,
@@ -163,14 +168,19 @@ def methods(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, show_edge=False)
-    for head in ("key", "stems", "needs", "what it does"):
-        table.add_column(head, overflow="fold", no_wrap=head == "key")
-    for info in infos:
-        key = f"{info.key} *" if info.key == registry.DEFAULT else info.key
-        table.add_row(key, ", ".join(info.stems), info.needs, info.sentence)
-    Console().print(table)
-    print("* the default. The sources are in `stemeditor methods --json`.")
+    console = Console()
+    for family in dict.fromkeys(info.family for info in infos):
+        table = Table(box=None, pad_edge=False, show_edge=False, show_header=False, padding=(0, 2, 0, 0))
+        table.add_column(no_wrap=True, width=18)
+        table.add_column(overflow="fold")
+        for info in (info for info in infos if info.family == family):
+            needs = "; needs a stereo song" if info.stereo else ""
+            needs += f"; needs {info.needs}" if info.needs != "nothing" else ""
+            key = f"{info.key} *" if info.key == registry.DEFAULT else info.key
+            table.add_row(key, f"{info.sentence} [dim]({', '.join(info.stems)}; {info.speed:.0f}x{needs})[/dim]")
+        console.print(f"[bold]{family.capitalize()}[/bold]")
+        console.print(table)
+    print("* the default. Speed is seconds of song a second on two cores. Sources: `stemeditor methods --json`.")
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False) -> None:
@@ -211,7 +221,7 @@ def _separate_one(
     folder = paths.cache_folder() / "session"
     song = open_song(OpenRequest(path, folder), Part(progress, 0.0, 0.1))
     if song.notice:
-        _say(song.notice)
+        say(song.notice)
     found = separate_song(SeparateRequest(song, key, params, folder, stems), Part(progress, 0.1, 0.9))
     project = edits.add_stems(edits.open_song(song), found.lanes, found.method.name)
     items = stem_items(project)
@@ -278,46 +288,3 @@ def _print_version(wanted: bool) -> None:
     if wanted:
         print(f"stemeditor {__version__}")
         raise typer.Exit
-
-
-def _say(text: str) -> None:
-    print(f"stemeditor: {' '.join(text.split())}", file=sys.stderr)
-
-
-class _BarProgress(Silent):
-    """Progress as a bar of rich's."""
-
-    def __init__(self, bars: Any, task: Any) -> None:
-        self._bars, self._task = bars, task
-
-    def advance(self, fraction: float, text: str = "") -> None:
-        self._bars.update(self._task, completed=fraction)
-
-
-@contextlib.contextmanager
-def _bars(quiet: bool) -> Iterator[Callable[[str], contextlib.AbstractContextManager[Progress]]]:
-    """Give a function that opens a progress bar for a name; bars only where somebody looks."""
-    if quiet or not sys.stderr.isatty():
-
-        @contextlib.contextmanager
-        def silent(name: str) -> Iterator[Progress]:
-            yield Silent()
-
-        yield silent
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
-
-        @contextlib.contextmanager
-        def shown(name: str) -> Iterator[Progress]:
-            task = bars.add_task(name, total=1.0)
-            try:
-                yield _BarProgress(bars, task)
-            finally:
-                bars.remove_task(task)
-
-        yield shown

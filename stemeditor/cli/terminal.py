@@ -1,0 +1,54 @@
+"""What the verbs share on a terminal: one line for errors, bars for progress."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from stemeditor.progress import Progress, Silent
+
+
+def say(text: str) -> None:
+    """Print one line on stderr."""
+    print(f"stemeditor: {' '.join(text.split())}", file=sys.stderr)
+
+
+class _BarProgress(Silent):
+    """Progress as a bar of rich's."""
+
+    def __init__(self, bars: Any, task: Any) -> None:
+        self._bars, self._task = bars, task
+
+    def advance(self, fraction: float, text: str = "") -> None:
+        self._bars.update(self._task, completed=fraction)
+
+
+@contextlib.contextmanager
+def bars(quiet: bool) -> Iterator[Callable[[str], contextlib.AbstractContextManager[Progress]]]:
+    """Give a function that opens a progress bar for a name; bars only where somebody looks."""
+    if quiet or not sys.stderr.isatty():
+
+        @contextlib.contextmanager
+        def silent(name: str) -> Iterator[Progress]:
+            yield Silent()
+
+        yield silent
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+
+        @contextlib.contextmanager
+        def shown(name: str) -> Iterator[Progress]:
+            task = bars.add_task(name, total=1.0)
+            try:
+                yield _BarProgress(bars, task)
+            finally:
+                bars.remove_task(task)
+
+        yield shown

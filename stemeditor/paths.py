@@ -30,3 +30,8 @@ def cache_folder() -> Path:
 def log_folder() -> Path:
     """Return the folder of the log file (it may not exist yet)."""
     return Path(platformdirs.user_log_dir("stemeditor", appauthor=False))
+
+
+def data_folder() -> Path:
+    """Return the folder for what people made and would miss, such as answers of listening tests (may not exist yet)."""
+    return Path(platformdirs.user_data_dir("stemeditor", appauthor=False))

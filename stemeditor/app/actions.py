@@ -34,6 +34,9 @@ class Host(Protocol):
     def ask_separate(self) -> None:
         """Show the methods."""
 
+    def ask_compare(self) -> None:
+        """Show methods side by side."""
+
     def separate(self) -> None:
         """Take the song apart."""
 
@@ -89,6 +92,10 @@ class Row:
 
 def _song(window: Host) -> bool:
     return window.controller.project.song is not None
+
+
+def _comparable(window: Host) -> bool:
+    return window.controller.document.base.song is not None and not window.controller.opening
 
 
 def _stems(window: Host) -> bool:
@@ -220,6 +227,7 @@ TABLE: tuple[Row, ...] = (
         1,
     ),
     Row("method", "&Edit", "Separate &with…", ("Ctrl+Shift+Return",), lambda w: w.ask_separate(), _song, 1),
+    Row("compare", "&Edit", "&Compare methods…", ("Ctrl+M",), lambda w: w.ask_compare(), _comparable, 1),
     Row("select_all", "&Edit", "Select &all", ("Ctrl+A",), lambda w: w.select_all(), _song, 2),
     Row("clear", "&Edit", "&Clear selection", ("Esc",), lambda w: w.escape(), group=2),
     Row("mute", "&Lane", "&Mute", ("M",), _flip_mute, _lane),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,14 @@ from PySide6.QtCore import QObject, Signal
 
 from stemeditor import paths
 from stemeditor.app.audio_out import AudioOut
-from stemeditor.app.job_state import ExportQuestion, JobState
+from stemeditor.app.job_state import ExportQuestion, JobState, Ongoing
 from stemeditor.app.messages import INFO, WARNING, Notice, notice_of
 from stemeditor.app.relay import Relay
 from stemeditor.errors import UserError
 from stemeditor.jobs.job import Advanced, Crashed, Done, Event, Failed, Job, Posted, Started, Stopped
 from stemeditor.jobs.pool import COMPUTE, DISK, VIEW, Pool
 from stemeditor.methods.base import ParamValue
+from stemeditor.mixing.mix import Mix
 from stemeditor.mixing.player import Player
 from stemeditor.project import edits
 from stemeditor.project.document import Change, Document
@@ -25,15 +26,6 @@ from stemeditor.project.model import Project, Song
 from stemeditor.settings import Settings
 
 RECENT_FILES = 10
-
-
-@dataclass(frozen=True, slots=True)
-class _Ongoing:
-    job: Job
-    posted: Callable[[object], None]
-    done: Callable[[Any], None]
-    failed: Callable[[UserError], bool]
-    """Takes the error, returns whether it was dealt with."""
 
 
 class Controller(QObject):
@@ -75,12 +67,13 @@ class Controller(QObject):
         self.looping = False
         self.current_lane: str | None = None
         self._relay = relay
-        self._cache_folder = cache_folder
-        self._ongoing: dict[int, _Ongoing] = {}
+        self.cache_folder = cache_folder
+        self._ongoing: dict[int, Ongoing] = {}
         self._states: dict[int, JobState] = {}
         self._opening: Job | None = None
         self._separation: Job | None = None
         self._speeds: dict[str, float] = {}
+        self._audition: tuple[Mix, tuple[int, int] | None] | None = None
         self._closed = False
         document.listen(self._document_changed)
         relay.receive(self._arrived)
@@ -138,7 +131,7 @@ class Controller(QObject):
 
         if self._opening is not None:
             self.cancel_job(self._opening.id)
-        request = OpenRequest(path, self._cache_folder)
+        request = OpenRequest(path, self.cache_folder)
         self._opening = self._start(
             DISK, path.name, open_song, request, request.song_id, self._open_posted, self._opened
         )
@@ -155,7 +148,7 @@ class Controller(QObject):
         song = self.document.base.song
         if song is None or not self.can_separate:
             return
-        request = SeparateRequest(song, method or registry.DEFAULT, dict(params or {}), self._cache_folder)
+        request = SeparateRequest(song, method or registry.DEFAULT, dict(params or {}), self.cache_folder)
         self._separation = self._start(
             COMPUTE, song.title, separate_song, request, song.id, self._separation_posted, self._separated
         )
@@ -193,13 +186,25 @@ class Controller(QObject):
         title = f"Export {request.song.title}"
         self._start(DISK, title, export_stems, request, request.song.id, _ignore, self._exported, needs_word)
 
+    def compute(
+        self,
+        title: str,
+        work: Callable[..., Any],
+        request: object,
+        posted: Callable[[object], None],
+        done: Callable[[Any], None],
+        failed: Callable[[UserError], bool],
+    ) -> Job:
+        """Run long work of a panel behind the separations; what it gives is told here, in the main thread."""
+        return self._start(COMPUTE, title, work, request, "", posted, done, failed)
+
     def paint(self, work: Callable[..., Any], request: object, done: Callable[[Any], None]) -> Job:
         """Compute something for the eye in the background; `done(result)` is called here, in the main thread.
 
         The window shows nothing of it. Cancel the job to forget it.
         """
         job = self.pool.submit(VIEW, "", work, request)
-        self._ongoing[job.id] = _Ongoing(job, _ignore, done, lambda error: True)
+        self._ongoing[job.id] = Ongoing(job, _ignore, done, lambda error: True)
         return job
 
     # Editing
@@ -293,6 +298,11 @@ class Controller(QObject):
         self.selection = None
         self._loop()
 
+    def audition(self, mix: Mix | None, loop: tuple[int, int] | None = None) -> None:
+        """Let a panel be heard in the place of the project; None gives the project back."""
+        self._audition = None if mix is None else (mix, loop)
+        self._tell_player()
+
     def set_current_lane(self, lane_id: str | None) -> None:
         """Choose the lane that keys act on."""
         if lane_id != self.current_lane:
@@ -321,9 +331,13 @@ class Controller(QObject):
             self.document.apply(f"{verb} {name.lower()}", change, f"{merge} {lane_id}" if merge else "")
 
     def _loop(self) -> None:
-        whole = (0, self.project.frames)
-        self.player.loop = (self.selection or whole) if self.looping and self.project.frames else None
+        self._tell_player()
         self.transport_changed.emit()
+
+    def _tell_player(self) -> None:
+        whole = (0, self.project.frames)
+        loop = (self.selection or whole) if self.looping and self.project.frames else None
+        self.player.mix, self.player.loop = self._audition or (self.project.mix(), loop)
 
     def _start(
         self,
@@ -337,7 +351,7 @@ class Controller(QObject):
         failed: Callable[[UserError], bool] = lambda error: False,
     ) -> Job:
         job = self.pool.submit(queue, title, work, request, owner)
-        self._ongoing[job.id] = _Ongoing(job, posted, done, failed)
+        self._ongoing[job.id] = Ongoing(job, posted, done, failed)
         self._states[job.id] = JobState(job.id, title, owner)
         self.jobs_changed.emit()
         return job
@@ -358,7 +372,7 @@ class Controller(QObject):
         else:
             self._ended(ongoing, event)
 
-    def _ended(self, ongoing: _Ongoing, event: Done | Stopped | Failed | Crashed) -> None:
+    def _ended(self, ongoing: Ongoing, event: Done | Stopped | Failed | Crashed) -> None:
         job = ongoing.job
         del self._ongoing[job.id]
         if isinstance(event, Done):
@@ -463,7 +477,6 @@ class Controller(QObject):
 
     def _document_changed(self) -> None:
         project = self.project
-        self.player.mix = project.mix()
         if self.selection is not None and self.selection[1] > project.frames:
             self.selection = None
         self._loop()

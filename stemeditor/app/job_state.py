@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from stemeditor.errors import UserError
+from stemeditor.jobs.job import Job
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +48,16 @@ class ExportQuestion:
 
     request: Any
     error: UserError
+
+
+@dataclass(frozen=True, slots=True)
+class Ongoing:
+    """A job and what becomes of what it gives: `posted(piece)`, `done(result)`, and `failed(error)`.
+
+    The last returns whether it dealt with the error; the window tells the user otherwise.
+    """
+
+    job: Job
+    posted: Callable[[object], None]
+    done: Callable[[Any], None]
+    failed: Callable[[UserError], bool]

@@ -102,6 +102,12 @@ class Window(QMainWindow):
 
         SeparateDialog(self.controller, self).exec()
 
+    def ask_compare(self) -> None:
+        """Show methods side by side."""
+        from stemeditor.app.panels.compare import CompareDialog
+
+        CompareDialog(self.controller, self._theme, self).exec()
+
     def ask_export(self) -> None:
         """Show what can be written."""
         from stemeditor.app.panels.export import ExportDialog
@@ -152,6 +158,7 @@ class Window(QMainWindow):
         self._open.setIcon(icon("open", theme.text, 18))
         self._separate.setIcon(icon("separate", theme.on_accent, 18, theme.muted))
         self._method.setIcon(icon("down", theme.text, 14, theme.muted))
+        self._compare.setIcon(icon("compare", theme.text, 18, theme.muted))
         self._export.setIcon(icon("export", theme.text, 18, theme.muted))
         self._settings.setIcon(icon("settings", theme.text, 18))
         for button, name in self._zooms:
@@ -214,6 +221,7 @@ class Window(QMainWindow):
         self._method.setToolTip(self.actions_.tip("method", "Choose a method and its parameters"))
         self._method.setAccessibleName("Choose a method")
         self._method.clicked.connect(self.actions_["method"].trigger)
+        self._compare = self._button("Compare", "compare", "Hear methods side by side, and test them blind")
         self._export = self._button("Export", "export", "Write stems or the mix to files")
         self._settings = QToolButton()
         self._settings.setProperty("role", "flat")
@@ -231,6 +239,7 @@ class Window(QMainWindow):
         row.addWidget(self._open)
         row.addWidget(self._separate)
         row.addWidget(self._method)
+        row.addWidget(self._compare)
         row.addWidget(self._export)
         row.addStretch(1)
         row.addWidget(self.transport)

@@ -18,6 +18,7 @@ from stemeditor.progress import Progress
 
 MIXTURE = "mixture"
 
+_ORDER = ("vocals", "drums", "bass", "other")
 _MIXES = ("mixture", "mix", "song", "master")
 _SAME_AS = {
     "vocal": "vocals",
@@ -182,7 +183,13 @@ def _folder(folder: Path) -> Reference | None:
     enough = len(stems) >= 2 or (stems and mixture is not None)
     # A folder of songs has no stem's name in it.
     known = any(name in (*stem_file.USUAL, "accompaniment", "piano", "guitar") for name in stems)
-    return Reference(folder.name, stems, mixture) if enough and known else None
+    return Reference(folder.name, _ordered(stems), mixture) if enough and known else None
+
+
+def _ordered(stems: Mapping[str, tuple[Source, ...]]) -> dict[str, tuple[Source, ...]]:
+    """Return the stems in the usual order of lanes, others behind."""
+    order = [name for name in _ORDER if name in stems]
+    return {name: stems[name] for name in (*order, *(name for name in stems if name not in _ORDER))}
 
 
 def _stem_file(path: Path) -> Reference:
@@ -193,7 +200,7 @@ def _stem_file(path: Path) -> Reference:
             f"“{path.name}” cannot be read as a stem file ({problem}).", "Choose another file."
         ) from problem
     stems = {_SAME_AS.get(name, name): (Source(path, index + 1),) for index, name in enumerate(names)}
-    return Reference(path.name[: path.name.lower().rindex(".stem.")], stems, Source(path, 0))
+    return Reference(path.name[: path.name.lower().rindex(".stem.")], _ordered(stems), Source(path, 0))
 
 
 def _moises(folder: Path) -> Reference | None:
@@ -213,8 +220,7 @@ def _moises(folder: Path) -> Reference | None:
         name = " - ".join(document[key] for key in ("artist", "song") if document.get(key)) or folder.name
     except (ValueError, KeyError, TypeError) as problem:
         raise FileProblem(f"“{description}” is not as MoisesDB writes it ({problem}).", "Unpack it again.") from problem
-    order = [key for key in ("vocals", "drums", "bass", "other") if key in stems]
-    return Reference(name, {key: stems[key] for key in order}) if stems else None
+    return Reference(name, _ordered(stems)) if stems else None
 
 
 def _read(source: Source, progress: Progress) -> tuple[int, Iterator[Samples]]:

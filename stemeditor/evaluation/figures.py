@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 _COLOURS = ("#3b82d9", "#d9803b", "#5aa469", "#9b6bc7", "#c75a6b", "#7a8794")
 _TEXT = 8
 
+ORDER = ("vocals", "drums", "bass", "other", "accompaniment")
+"""Stems that are shown, in this order; others only where a table has none of them."""
+
 
 def quality_figure(table: Table, metric: str = "sdr", ink: str = "#222222", paper: str = "#ffffff") -> Figure:
     """Return box plots of a metric, one panel a stem and one box a method, and quality over real-time factor.
@@ -26,13 +29,17 @@ def quality_figure(table: Table, metric: str = "sdr", ink: str = "#222222", pape
         Colours of text and ground.
     """
     from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter, NullFormatter
 
-    methods, stems = table.methods, [stem for stem in table.stems if _has(table, stem, metric)]
-    timed = any(table.real_time_factor(method) for method in methods)
+    methods = table.methods
+    stems = [stem for stem in ORDER if _has(table, stem, metric)]
+    stems = stems or [stem for stem in table.stems if _has(table, stem, metric)]
+    common = max(stems, key=lambda stem: sum(bool(table.values(name, stem, metric)) for name in methods), default="")
+    timed = bool(stems) and any(table.real_time_factor(method) for method in methods)
     columns = max(len(stems), 1) + timed
     figure = Figure(figsize=(2.6 * columns + 1.8, 0.26 * len(methods) + 1.7), dpi=110, facecolor=paper)
     axes = figure.subplots(1, columns, squeeze=False, sharey=False)[0]
-    order = sorted(methods, key=lambda method: _mean(table, method, metric))
+    order = sorted(methods, key=lambda method: _rank(table, method, common, metric))
     for column, stem in enumerate(stems):
         axis = axes[column]
         for row, method in enumerate(order):
@@ -58,15 +65,19 @@ def quality_figure(table: Table, metric: str = "sdr", ink: str = "#222222", pape
     if timed:
         axis = axes[-1]
         for method in methods:
-            factor, quality = table.real_time_factor(method), _mean(table, method, metric)
-            if factor and quality > -1e8:
+            factor, quality = table.real_time_factor(method), table.median(method, common, metric)
+            if factor and quality is not None:
                 axis.plot(factor, quality, "o", color=_COLOURS[0], markersize=4)
                 axis.annotate(
                     method, (factor, quality), fontsize=_TEXT - 2, color=ink, xytext=(3, 2), textcoords="offset points"
                 )
         axis.set_xscale("log")
         axis.set_xlabel("times real time", fontsize=_TEXT, color=ink)
-        axis.set_title(f"mean {_label(metric)}", fontsize=_TEXT + 1, color=ink)
+        axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.xaxis.set_minor_formatter(NullFormatter())
+        axis.set_title(f"{common}, over speed", fontsize=_TEXT + 1, color=ink)
+        axis.set_ylabel(_label(metric), fontsize=_TEXT, color=ink)
+        axis.margins(x=0.25)
         axis.grid(alpha=0.25)
     for axis in axes:
         axis.set_facecolor(paper)
@@ -82,10 +93,10 @@ def _has(table: Table, stem: str, metric: str) -> bool:
     return any(table.values(method, stem, metric) for method in table.methods)
 
 
-def _mean(table: Table, method: str, metric: str) -> float:
-    """Return the mean over the stems that the method gives; very low if it gives none."""
-    found = [value for stem in table.stems for value in [table.median(method, stem, metric)] if value is not None]
-    return sum(found) / len(found) if found else -1e9
+def _rank(table: Table, method: str, common: str, metric: str) -> tuple[bool, float]:
+    """Return what a figure is sorted by: the stem most methods have; who has not goes below."""
+    found = table.median(method, common, metric)
+    return (found is not None, found if found is not None else 0.0)
 
 
 def _label(metric: str) -> str:

@@ -16,6 +16,7 @@ from stemeditor.audio.buffer import Audio, Samples
 from stemeditor.audio.peaks import Peaks
 from stemeditor.audio.store import SoundStore, release_pages
 from stemeditor.errors import FileProblem, UserError
+from stemeditor.evaluation.datasets import Reference, TrueSong, load
 from stemeditor.methods import registry, runner
 from stemeditor.methods.base import Learner, MethodInfo, ParamValue, Stems
 from stemeditor.methods.components import OVERRULE, Component
@@ -255,6 +256,20 @@ def list_parts(request: PartsRequest, progress: Progress) -> tuple[Component, ..
     inner = getattr(ready, "method", ready)
     assert isinstance(inner, Factorised), "who takes orders about parts has parts"
     return inner.parts
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRequest:
+    """Read the true stems of a song into session files in `folder`."""
+
+    reference: Reference
+    folder: Path
+
+
+def load_true_stems(request: LoadRequest, progress: Progress) -> TrueSong:
+    """Return the song with its true stems. Raises `FileProblem` if one cannot be read."""
+    progress.advance(0.0, "Reading true stems")
+    return load(request.reference, request.folder, progress)
 
 
 class SumCheck:

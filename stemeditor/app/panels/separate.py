@@ -20,8 +20,9 @@ from PySide6.QtWidgets import (
 from stemeditor.app.controller import Controller
 from stemeditor.app.forms import Form
 from stemeditor.app.theme import font
-from stemeditor.methods import registry
+from stemeditor.methods import registry, runner
 from stemeditor.methods.base import MethodInfo
+from stemeditor.methods.components import OVERRULE
 
 LIST_ITEM_HEIGHT = 30
 
@@ -39,21 +40,27 @@ class SeparateDialog(QDialog):
         self._controller = controller
         self._forms: dict[str, Form] = {}
         self.setWindowTitle("Separate")
-        self.resize(780, 520)
+        self.resize(860, 600)
         self.methods = QListWidget()
         self.methods.setAccessibleName("Methods")
-        self.methods.setFixedWidth(230)
+        self.methods.setFixedWidth(270)
         self._keys = registry.keys()
-        for key in self._keys:
-            item = QListWidgetItem(registry.info(key).name)
-            item.setData(Qt.ItemDataRole.UserRole, key)
-            item.setSizeHint(QSize(0, LIST_ITEM_HEIGHT))
-            self.methods.addItem(item)
+        self._rows: dict[str, int] = {}
+        self._fill()
         self.name = QLabel()
         self.name.setProperty("role", "title")
         self.sentence = self._text("")
         self.facts = self._text("small")
         self.source = self._text("small")
+        self.trouble = self._text("error")
+        self.instead = QPushButton()
+        self.instead.clicked.connect(self._choose_instead)
+        self.selection = QPushButton("Use the selection")
+        self.selection.setToolTip("Take what is selected in the song as the example")
+        self.selection.clicked.connect(self._use_selection)
+        self.parts = QPushButton("Parts…")
+        self.parts.setToolTip("See the parts this method finds, and move them to other stems")
+        self.parts.clicked.connect(self._show_parts)
         self._area = QScrollArea()
         self._area.setWidgetResizable(True)
         self._area.setFrameShape(QScrollArea.Shape.NoFrame)
@@ -70,10 +77,16 @@ class SeparateDialog(QDialog):
         buttons.rejected.connect(self.reject)
         right = QVBoxLayout()
         right.setSpacing(8)
-        for widget in (self.name, self.sentence, self.facts):
+        for widget in (self.name, self.sentence, self.facts, self.trouble):
             right.addWidget(widget)
+        extras = QHBoxLayout()
+        for button in (self.instead, self.selection, self.parts):
+            button.setAutoDefault(False)
+            extras.addWidget(button)
+        extras.addStretch(1)
         right.addSpacing(6)
         right.addWidget(self._area, 1)
+        right.addLayout(extras)
         right.addWidget(self.source)
         body = QHBoxLayout()
         body.setSpacing(20)
@@ -86,7 +99,7 @@ class SeparateDialog(QDialog):
         layout.addWidget(buttons)
         self.methods.currentItemChanged.connect(self._chosen)
         chosen = controller.settings.text("method")
-        self.methods.setCurrentRow(self._keys.index(chosen) if chosen in self._keys else 0)
+        self.choose(chosen if chosen in self._rows else self._keys[0])
         self.methods.itemDoubleClicked.connect(self._start)
 
     @property
@@ -98,6 +111,27 @@ class SeparateDialog(QDialog):
     def form(self) -> Form:
         """The parameters of the chosen method."""
         return self._forms[self.key]
+
+    def choose(self, key: str) -> None:
+        """Show the method of that key."""
+        self.methods.setCurrentRow(self._rows[key])
+
+    def _fill(self) -> None:
+        """List the methods by family; the names of the families cannot be chosen."""
+        infos = [registry.info(key) for key in self._keys]
+        for family in dict.fromkeys(info.family for info in infos):
+            head = QListWidgetItem(family.upper())
+            head.setFlags(Qt.ItemFlag.NoItemFlags)
+            head.setFont(font(11, QFont.Weight.DemiBold))
+            head.setSizeHint(QSize(0, LIST_ITEM_HEIGHT))
+            self.methods.addItem(head)
+            for info in (info for info in infos if info.family == family):
+                item = QListWidgetItem(info.name)
+                item.setData(Qt.ItemDataRole.UserRole, info.key)
+                item.setSizeHint(QSize(0, LIST_ITEM_HEIGHT))
+                item.setToolTip(info.sentence)
+                self._rows[info.key] = self.methods.count()
+                self.methods.addItem(item)
 
     def _text(self, role: str) -> QLabel:
         label = QLabel()
@@ -121,13 +155,41 @@ class SeparateDialog(QDialog):
             self._forms[self.key] = Form(info.params, {})
         self._area.setWidget(self._forms[self.key])
         self.reset.setEnabled(bool(info.params))
-        self.start.setEnabled(self._controller.can_separate)
+        song = self._controller.document.base.song
+        trouble = runner.unsuited(song.sound.audio, info) if song is not None else ""
+        self.trouble.setText(trouble)
+        self.trouble.setVisible(bool(trouble))
+        self.instead.setVisible(bool(trouble) and info.instead in self._rows)
+        if info.instead:
+            self.instead.setText(f"Use {registry.info(info.instead).name} instead")
+        names = {param.name for param in info.params}
+        self.selection.setVisible({"from_s", "to_s"} <= names)
+        self.selection.setEnabled(self._controller.selection is not None)
+        self.parts.setVisible(OVERRULE.name in names)
+        self.parts.setEnabled(song is not None and not trouble and not self._controller.separating)
+        self.start.setEnabled(self._controller.can_separate and not trouble)
+
+    def _choose_instead(self) -> None:
+        self.choose(registry.info(self.key).instead)
+
+    def _use_selection(self) -> None:
+        if self._controller.selection is not None:
+            rate = self._controller.project.rate
+            for name, frame in zip(("from_s", "to_s"), self._controller.selection, strict=True):
+                self.form.editors[name].show_value(frame / rate)
+
+    def _show_parts(self) -> None:
+        from stemeditor.app.panels.parts import PartsDialog
+
+        dialog = PartsDialog(self._controller, self.key, self.form.values, self)
+        if dialog.exec() == QDialog.DialogCode.Accepted:
+            self.form.editors[OVERRULE.name].show_value(dialog.orders)
 
     def _reset(self) -> None:
         self.form.reset()
 
     def _start(self, *ignored: object) -> None:
-        if not self._controller.can_separate:
+        if not self._controller.can_separate or not self.start.isEnabled():
             return
         self._controller.settings.set("method", self.key)
         self._controller.separate(self.key, self.form.values)

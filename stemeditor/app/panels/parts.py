@@ -1,0 +1,162 @@
+"""The parts that a factorisation finds: what is measured of them, and where they go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QHeaderView,
+    QLabel,
+    QProgressBar,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from stemeditor.app.controller import Controller
+from stemeditor.errors import UserError
+from stemeditor.jobs.job import Job
+from stemeditor.jobs.tasks import PartsRequest, list_parts
+from stemeditor.methods import registry
+from stemeditor.methods.base import ParamValue
+from stemeditor.methods.components import OVERRULE, Component, placed
+
+_HEADS = ("Part", "Loudness", "Percussive", "Register", "Voicing", "Place", "Stem")
+_TIPS = (
+    "Number of the part",
+    "Its share of the sound",
+    "How much of it are strokes: from 38 % on it goes to the drums",
+    "Nine tenths of its power lie below: under 330 Hz it goes to the bass",
+    "How much it is like a sung note: from 25 %, in the middle, it goes to the vocals",
+    "Where it stands between the loudspeakers",
+    "Where it goes; choose another stem to move it",
+)
+
+
+class PartsDialog(QDialog):
+    """Finds the parts in the background, shows them loudest first, and lets each be moved to another stem.
+
+    Attributes
+    ----------
+    orders
+        What was moved, as the parameter `overrule` takes it.
+    """
+
+    def __init__(
+        self, controller: Controller, method: str, params: Mapping[str, ParamValue], parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        song = controller.document.base.song
+        assert song is not None, "parts are those of a song"
+        self._controller = controller
+        self._stems = registry.info(method).stems
+        self._boxes: dict[int, QComboBox] = {}
+        self._rules: dict[int, str] = {}
+        self.orders = str(params.get(OVERRULE.name, ""))
+        self.setWindowTitle(f"Parts – {registry.info(method).name}")
+        self.resize(720, 560)
+        self.state = QLabel("Listening for parts…")
+        self.state.setProperty("role", "small")
+        self.state.setWordWrap(True)
+        self.bar = QProgressBar()
+        self.bar.setRange(0, 0)
+        self.bar.setTextVisible(False)
+        self.table = QTableWidget(0, len(_HEADS))
+        self.table.setAccessibleName("Parts")
+        self.table.setHorizontalHeaderLabels(list(_HEADS))
+        for column, tip in enumerate(_TIPS):
+            head = self.table.horizontalHeaderItem(column)
+            if head is not None:
+                head.setToolTip(tip)
+        self.table.verticalHeader().hide()
+        self.table.verticalHeader().setDefaultSectionSize(38)
+        self.table.setShowGrid(False)
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
+        self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        last = len(_HEADS) - 1
+        self.table.horizontalHeader().setSectionResizeMode(last, QHeaderView.ResizeMode.Fixed)
+        self.table.setColumnWidth(last, 130)
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
+        buttons.accepted.connect(self.accept)
+        buttons.rejected.connect(self.reject)
+        self.ok = buttons.button(QDialogButtonBox.StandardButton.Ok)
+        self.ok.setEnabled(False)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(18, 16, 18, 16)
+        layout.setSpacing(12)
+        layout.addWidget(self.state)
+        layout.addWidget(self.bar)
+        layout.addWidget(self.table, 1)
+        layout.addWidget(buttons)
+        request = PartsRequest(song, method, dict(params))
+        self._job: Job | None = controller.compute("Parts", list_parts, request, _ignore, self._found, self._failed)
+
+    def done(self, result: int) -> None:
+        """Keep what was moved; stop listening if it still goes on."""
+        if self._job is not None:
+            self._controller.cancel_job(self._job.id)
+        elif result == QDialog.DialogCode.Accepted:
+            moved = [
+                f"{number} {box.currentData()}"
+                for number, box in sorted(self._boxes.items())
+                if box.currentData() != self._rules[number]
+            ]
+            self.orders = ", ".join(moved)
+        super().done(result)
+
+    def move_part(self, number: int, stem: str) -> None:
+        """Put a part into a stem."""
+        box = self._boxes[number]
+        box.setCurrentIndex(box.findData(stem))
+
+    def _found(self, parts: tuple[Component, ...]) -> None:
+        self._job = None
+        self.bar.hide()
+        self.ok.setEnabled(True)
+        self.state.setText("Each part goes where its measures say. Choose another stem to overrule them.")
+        self.table.setRowCount(len(parts))
+        for row, part in enumerate(sorted(parts, key=lambda part: -part.share)):
+            self._rules[part.number] = placed(part)
+            for column, text in enumerate(
+                (
+                    str(part.number),
+                    f"{100 * part.share:.1f} %",
+                    f"{100 * part.percussive:.0f} %",
+                    f"{part.register_hz:.0f} Hz",
+                    f"{100 * part.voicing:.0f} %",
+                    _place(part.place),
+                )
+            ):
+                item = QTableWidgetItem(text)
+                item.setTextAlignment(Qt.AlignmentFlag.AlignCenter)
+                self.table.setItem(row, column, item)
+            box = QComboBox()
+            box.setAccessibleName(f"Stem of part {part.number}")
+            for stem in self._stems:
+                box.addItem(stem.capitalize(), stem)
+            box.setCurrentIndex(box.findData(part.stem))
+            self.table.setCellWidget(row, len(_HEADS) - 1, box)
+            self._boxes[part.number] = box
+
+    def _failed(self, problem: UserError) -> bool:
+        self._job = None
+        self.bar.hide()
+        self.state.setText(f"{problem.message} {problem.hint}".strip())
+        return True
+
+
+def _place(place: float) -> str:
+    if abs(place) < 0.05:
+        return "middle"
+    return f"{100 * abs(place):.0f} % {'left' if place < 0 else 'right'}"
+
+
+def _ignore(piece: object) -> None:
+    """Nothing comes before the end."""

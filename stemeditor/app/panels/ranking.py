@@ -1,0 +1,79 @@
+"""What can be heard, with its key and its scores: one row each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
+
+from stemeditor.jobs.compare import Contender
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_METRICS = ("sdr", "sir", "sar")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RankingRow:
+    """One row: who it is, the key that chooses it, its name, and what it made (None for the song and true stems)."""
+
+    key: str
+    letter: str
+    label: str
+    contender: Contender | None = None
+
+
+class Ranking(QTableWidget):
+    """Rows that can be chosen with the mouse; keys are the dialog's."""
+
+    chosen = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__(0, 6)
+        self.setAccessibleName("What can be heard")
+        self.setHorizontalHeaderLabels(["Key", "Method", *(metric.upper() for metric in _METRICS), "Speed"])
+        self.verticalHeader().hide()
+        self.setShowGrid(False)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.horizontalHeader().setHighlightSections(False)
+        self.horizontalHeader().setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
+        for column in (0, 2, 3, 4, 5):
+            self.setColumnWidth(column, 64)
+        self.cellClicked.connect(self._clicked)
+        self._keys: list[str] = []
+
+    def show_rows(self, rows: Sequence[RankingRow], stem: str, heard: str) -> None:
+        """Show rows with the scores of a stem; the one that is heard is marked, those without the stem are dim."""
+        self._keys = [row.key for row in rows]
+        self.setRowCount(len(rows))
+        for number, row in enumerate(rows):
+            contender = row.contender
+            missing = contender is not None and stem not in contender.stems
+            for column, text in enumerate((row.letter, row.label, *_figures(contender, stem))):
+                item = QTableWidgetItem(text)
+                if column != 1:
+                    item.setTextAlignment(Qt.AlignmentFlag.AlignCenter)
+                if missing and contender is not None:
+                    item.setFlags(Qt.ItemFlag.NoItemFlags)
+                    item.setToolTip(contender.trouble or f"It makes no {stem}.")
+                self.setItem(number, column, item)
+            if row.key == heard:
+                self.selectRow(number)
+
+    def _clicked(self, row: int, column: int) -> None:
+        self.chosen.emit(self._keys[row])
+
+
+def _figures(contender: Contender | None, stem: str) -> tuple[str, ...]:
+    """Return SDR, SIR, SAR and speed as text."""
+    if contender is None:
+        return "", "", "", ""
+    score = next((score for score in contender.scores if score.stem == stem), None)
+    values = [score.values.get(metric) if score else None for metric in _METRICS]
+    speed = f"{contender.real_time_factor:.0f}×" if contender.real_time_factor >= 10 else ""
+    speed = speed or (f"{contender.real_time_factor:.1f}×" if contender.stems else "–")
+    return (*("" if value is None else f"{value:.1f}" for value in values), speed)

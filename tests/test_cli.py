@@ -177,3 +177,82 @@ def test_without_a_display_the_window_says_so(monkeypatch: pytest.MonkeyPatch, c
     monkeypatch.setattr("sys.platform", "linux")
     assert __main__.main([]) == 1
     assert "display" in capsys.readouterr().err
+
+
+def stems_folder(folder: Path, gain: float = 1.0) -> Path:
+    folder.mkdir(parents=True)
+    parts = {"vocals": music(3.0, seed=1), "drums": music(3.0, seed=2)}
+    for name, samples in parts.items():
+        write_wav(folder / f"{name}.wav", 0.3 * samples)
+    write_wav(folder / "mixture.wav", 0.3 * sum(parts.values()))
+    if gain != 1.0:
+        write_wav(folder / "vocals.wav", 0.3 * gain * parts["vocals"])
+    return folder
+
+
+def test_evaluate_prints_the_document_and_nothing_else(window: Window, tmp_path: Path, capsys) -> None:
+    true, guess = stems_folder(tmp_path / "true"), stems_folder(tmp_path / "guess", 0.9)
+    assert run(window, "evaluate", true, guess, "--json", "--window", "1") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["windows"] == {"vocals": 3, "drums": 3}
+    assert document["stems"]["vocals"]["sdr"] == pytest.approx(20.0, abs=0.1)
+    assert set(document["stems"]["drums"]) >= {"sdr", "sir", "sar", "isr", "si_sdr"}
+    assert run(window, "evaluate", true, guess, "--csv", tmp_path / "scores.csv") == 0
+    assert "SDR" in capsys.readouterr().out
+    assert (tmp_path / "scores.csv").read_text().count("\n") == 3
+
+
+def test_evaluate_of_what_does_not_fit_is_one_line(window: Window, tmp_path: Path, capsys) -> None:
+    true = stems_folder(tmp_path / "true")
+    assert run(window, "evaluate", true, tmp_path / "nowhere") == 1
+    assert "nowhere" in capsys.readouterr().err
+    assert run(window, "evaluate", tmp_path / "MUSDB18", true, "--kind", "MUSDB18") == 1
+    assert "zenodo" in capsys.readouterr().err
+
+
+def test_compare_scores_writes_and_draws(window: Window, tmp_path: Path, capsys) -> None:
+    true = stems_folder(tmp_path / "Song")
+    figure, csv, out = tmp_path / "f.png", tmp_path / "s.csv", tmp_path / "out"
+    arguments = ("-m", "hpss,repet", "--oracles", "--window", "1", "--figure", figure, "--csv", csv, "-o", out)
+    assert run(window, "compare", true, *arguments, "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert set(document["medians"]) == {"hpss", "repet", "oracle_irm", "oracle_ibm", "oracle_mwf", "mixture"}
+    assert document["medians"]["oracle_irm"]["stems"]["drums"]["sdr"] > 0
+    assert document["medians"]["hpss"]["real_time_factor"] > 0
+    assert figure.stat().st_size > 5000
+    assert (out / "Song" / "repet" / "vocals.wav").exists()
+    assert csv.read_text().startswith("song,method,stem")
+
+
+def test_compare_of_a_plain_song_tells_the_time(window: Window, song: Path, capsys) -> None:
+    assert run(window, "compare", song, "-m", "hpss", "--from", "1", "--to", "2") == 0
+    assert "hpss" in capsys.readouterr().out
+    assert run(window, "compare", song, "-m", "hppss") == 1
+    assert "hpss" in capsys.readouterr().err
+
+
+def test_compare_takes_the_true_stems_of_another_folder(window: Window, tmp_path: Path, capsys) -> None:
+    true = stems_folder(tmp_path / "Song")
+    song = write_wav(tmp_path / "elsewhere.wav", soundfile.read(true / "mixture.wav", dtype="float32")[0].T)
+    assert run(window, "compare", song, "--reference", true, "-m", "hpss", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["medians"]["hpss"]["stems"]["drums"]["sdr"] is not None
+
+
+def test_parts_are_listed(window: Window, song: Path, capsys) -> None:
+    assert run(window, "parts", song, "--json") == 0
+    parts = json.loads(capsys.readouterr().out)
+    assert len(parts) == 32
+    assert {"number", "stem", "percussive", "register_hz", "voicing", "place", "share"} <= set(parts[0])
+    assert run(window, "parts", song) == 0
+    assert "overrule" in capsys.readouterr().out
+    assert run(window, "parts", song, "-m", "hpss") == 1
+    assert "parts" in capsys.readouterr().err
+
+
+def test_a_method_that_needs_stereo_explains_itself(window: Window, tmp_path: Path, capsys) -> None:
+    song = write_wav(tmp_path / "mono.wav", music(2.0)[:1])
+    assert run(window, "separate", song, "-o", tmp_path / "out", "-m", "auxiva") == 1
+    words = capsys.readouterr().err
+    assert "mono" in words
+    assert "classic" in words
+    assert not (tmp_path / "out").exists()

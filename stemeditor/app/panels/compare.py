@@ -57,6 +57,8 @@ class CompareDialog(QDialog):
         self._table_of_scores: Table | None = None
         self._heard = SONG
         self.setWindowTitle("Compare methods")
+        # The keys are the dialog's alone while it is open: single letters and digits mean other things in the window.
+        self.setModal(True)
         self.resize(1080, 700)
         self._build()
         self._choose_stretch()

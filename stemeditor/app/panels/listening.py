@@ -105,6 +105,8 @@ class ListeningDialog(QDialog):
         name = re.sub(r"[^\w-]+", "_", title)[:60]
         path = (folder or paths.data_folder() / "listening") / f"{name}-{mark}.json"
         self.setWindowTitle(f"Listening test – {title}")
+        # The keys are the dialog's alone while it is open: single letters and digits mean other things in the window.
+        self.setModal(True)
         self.resize(760, 560)
         self._pages = QStackedWidget()
         for page in (self._welcome(), self._judging(), self._outcome()):

@@ -55,8 +55,8 @@ def demix(
         Projects source images (bins, sources, hops) to spectra that some sound has; used from the second sweep on:
         what the first begins with has not been told apart yet.
     rescaled
-        Told by how much the power of each source has changed at each bin, (sources, bins, 1), when the images before
-        `consistent` have another scale than the sources: a source model with a memory follows.
+        Told by how much the power of each source is changed at each bin, (sources, bins, 1): a source model with a
+        memory for each bin follows. Leave it out for models that join the bins, whose scales are theirs to find.
 
     Returns
     -------
@@ -89,6 +89,12 @@ def demix(
             found = back
             progress.check()
         power = sources.real**2 + sources.imag**2
+        if rescaled is not None and consistent is None:
+            # Scale of a source at a bin and of its model there may drift together, up to overflow: kept at 1.
+            change = 1.0 / np.maximum(power.mean(axis=2, keepdims=True), np.float32(1e-12))
+            found = found * np.sqrt(change)
+            power = power * change
+            rescaled(change.transpose(1, 0, 2))
         expected = np.maximum(variance(np.ascontiguousarray(power.transpose(1, 0, 2))), _FLOOR)
         for index in range(channels):
             progress.check()

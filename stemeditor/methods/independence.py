@@ -126,6 +126,10 @@ class StudentT:
         value = self._heavy(power)
         return self._share * value + (1 - self._share) * power
 
+    def rescale(self, change: Powers) -> None:
+        """Follow a change of the sources' powers, (sources, bins, 1)."""
+        self._gaussian.rescale(change)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Demixer:
@@ -216,7 +220,10 @@ class Determined:
         self, mixtures: Mixtures, transform: Stft, frames: int, params: Params, progress: Progress
     ) -> NDArray[np.complex128]:
         """Return the demixing matrices, (bins, sources, channels)."""
-        return demix(mixtures, whitening(mixtures), self.source_model(params), int(params["sweeps"]), progress)
+        model = self.source_model(params)
+        rescaled = getattr(model, "rescale", None)
+        begin = whitening(mixtures)
+        return demix(mixtures, begin, model, int(params["sweeps"]), progress, rescaled=rescaled)
 
     def separate(self, mix: Audio, params: Params, progress: Progress) -> Stems:
         """See `Method.separate`: learns from the piece itself."""

@@ -1,6 +1,6 @@
 """A minute of playing while a separation (and, with --spin, a busy interpreter) runs. Prints how often it stuttered.
 
-.venv/bin/python tests/benchmarks/underruns.py [--seconds 60]
+.venv/bin/python tests/benchmarks/underruns.py [--seconds 60] [--method KEY | --method all --seconds 8]
 """
 
 from __future__ import annotations
@@ -26,16 +26,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--spin", action="store_true", help="let a pure Python loop compete as well")
+    parser.add_argument(
+        "--method", default=registry.DEFAULT, help="which separation runs; “all” for one after the other"
+    )
     given = parser.parse_args()
-    seconds = given.seconds
     sys.setswitchinterval(0.002)
+    for key in registry.keys() if given.method == "all" else (given.method,):
+        _play(key, given.seconds, given.spin)
+
+
+def _play(key: str, seconds: float, spinning: bool) -> None:
+    """Play while a method runs, and print how often it stuttered."""
     rate = 44100
     noise = np.random.default_rng(0).standard_normal((2, rate * 120)).astype(np.float32) * 0.05
     song = Audio(noise, rate)
 
     def separate(request: object, progress: Progress) -> None:
         while True:
-            for _ in runner.stream(song, registry.load(registry.DEFAULT), {}, progress):
+            for _ in runner.stream(song, registry.load(key), {}, progress):
                 pass
 
     def spin() -> None:
@@ -46,7 +54,7 @@ def main() -> None:
     pool = Pool(lambda event: None)
     pool.submit(COMPUTE, "Separate", separate, None)
     spinner = threading.Thread(target=spin)
-    if given.spin:
+    if spinning:
         spinner.start()
     player = Player()
     player.mix = Mix(tuple(Strip(str(number), song, 0.2) for number in range(5)), 1.0, rate, song.frames)
@@ -55,8 +63,7 @@ def main() -> None:
     output.open()
     player.play()
     time.sleep(seconds)
-    print(f"{output.status.text}")
-    print(f"underruns in {seconds:g} s: {output.underruns}; played {player.position / rate:.1f} s")
+    print(f"{key}: underruns in {seconds:g} s: {output.underruns}; played {player.position / rate:.1f} s")
     player.pause()
     stop.set()
     output.close()

@@ -6,6 +6,7 @@ The house, from the ground up (each storey imports only what stands lower):
 - ``audio``: sound as values; files, transforms, peaks, levels
 - ``methods``: ways to take a song apart, and the runner that keeps their promises
 - ``mixing``: what is heard, sample by sample, without a device
+- ``evaluation``: how good a separation is: measures, ceilings, tables, data sets, listening tests
 - ``project``: the document, its edits and its history
 - ``jobs``: the background machinery, and the tasks of the program
 - ``app`` and ``cli``: the window and the command line

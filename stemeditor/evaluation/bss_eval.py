@@ -32,6 +32,7 @@ _BINS_AT_ONCE = 1024
 _TINY = np.finfo(np.float64).eps
 _RIDGES = (0.0, 1e-13, 1e-11, 1e-9)
 _REFINEMENTS = 2
+_BLOCK = 256
 _SOLVED = 1e-9
 
 
@@ -165,31 +166,50 @@ class _Filters:
 
 def _solved(gram: NDArray[np.float64], wanted: NDArray[np.float64], progress: Progress) -> NDArray[np.float64]:
     """Return the least-squares filters; the gram matrix may be singular (two channels that hold the same sound)."""
-    from scipy import linalg
-
     level = max(float(np.trace(gram)) / len(gram), 1e-300)
+    diagonal = gram.diagonal().copy()
     best = np.zeros_like(wanted)
     least = np.inf
     for ridge in _RIDGES:
         progress.check()
-        loaded = gram.copy()
-        loaded.flat[:: len(gram) + 1] += max(ridge * level, _TINY)
+        # In place and back again: another copy of this matrix would double the memory.
+        np.fill_diagonal(gram, diagonal + max(ridge * level, _TINY))
         try:
-            factor = linalg.cho_factor(loaded, lower=True, overwrite_a=True, check_finite=False)
-        except linalg.LinAlgError:
+            lower: NDArray[np.float64] = np.linalg.cholesky(gram)
+        except np.linalg.LinAlgError:
             continue
+        finally:
+            np.fill_diagonal(gram, diagonal)
         progress.check()
-        found: NDArray[np.float64] = linalg.cho_solve(factor, wanted, check_finite=False)
+        found = _substituted(lower, wanted, progress)
         for _ in range(_REFINEMENTS):
             # Any solution of a singular system gives the same projection; refinement takes the ridge's share back.
-            progress.check()
-            found += linalg.cho_solve(factor, wanted - gram @ found, check_finite=False)
+            found += _substituted(lower, wanted - gram @ found, progress)
         error = float(np.abs(gram @ found - wanted).max()) / max(float(np.abs(wanted).max()), 1e-300)
         if np.isfinite(error) and error < least:
             best, least = found, error
         if least < _SOLVED:
             break
     return best
+
+
+def _substituted(lower: NDArray[np.float64], wanted: NDArray[np.float64], progress: Progress) -> NDArray[np.float64]:
+    """Return x of L L^T x = wanted, in blocks.
+
+    By numpy alone: what scipy has for it keeps the interpreter, and with it the sound output, for as long as it takes.
+    """
+    size = len(lower)
+    edges = [(start, min(start + _BLOCK, size)) for start in range(0, size, _BLOCK)]
+    found = wanted.copy()
+    for start, stop in edges:
+        progress.check()
+        found[start:stop] -= lower[start:stop, :start] @ found[:start]
+        found[start:stop] = np.linalg.solve(lower[start:stop, start:stop], found[start:stop])
+    for start, stop in reversed(edges):
+        progress.check()
+        found[start:stop] -= lower[stop:, start:stop].T @ found[stop:]
+        found[start:stop] = np.linalg.solve(lower[start:stop, start:stop].T, found[start:stop])
+    return found
 
 
 def _correlations(

@@ -20,7 +20,6 @@ from stemeditor.evaluation.datasets import Reference, TrueSong, load
 from stemeditor.methods import registry, runner
 from stemeditor.methods.base import Learner, MethodInfo, ParamValue, Stems
 from stemeditor.methods.components import OVERRULE, Component
-from stemeditor.methods.factorisation import Factorised
 from stemeditor.progress import Part, Progress
 from stemeditor.project.model import RESIDUAL_ROLE, Lane, Song, Sound
 
@@ -247,6 +246,8 @@ def list_parts(request: PartsRequest, progress: Progress) -> tuple[Component, ..
     UserError
         If the method does not work with parts, or the song does not suit it.
     """
+    from stemeditor.methods.factorisation import Factorised
+
     progress.advance(0.0, "Listening for parts")
     method = registry.load(request.method)
     params = runner.settled(method.info, request.params)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
 
 from stemeditor.audio.buffer import Audio
 from stemeditor.audio.stft import Spectra, Stft
@@ -101,7 +100,9 @@ def _shrunk(matrix: Magnitude, threshold: float, largest: float, weighted: bool,
 
 
 def _eigen(gram: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    return linalg.eigh(gram.astype(np.float64), driver="evd", overwrite_a=True, check_finite=False)
+    # numpy's, not scipy's: that one keeps the interpreter, and with it the sound output, for as long as it takes.
+    powers, vectors = np.linalg.eigh(gram.astype(np.float64))
+    return powers, vectors
 
 
 def extended(mask: Magnitude, bins: int) -> Magnitude:

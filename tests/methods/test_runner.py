@@ -152,3 +152,52 @@ def test_an_unknown_method_names_the_nearest() -> None:
     with pytest.raises(UserError, match="Did you mean classic"):
         registry.load("clasic")
     assert registry.keys()[0] == registry.DEFAULT
+
+
+class Student(Toy):
+    """A method that listens first, and then knows the song's peak."""
+
+    def __init__(self, **fields: object) -> None:
+        super().__init__(**fields)
+        self.heard: list[Audio] = []
+
+    def learn(self, song: Audio, params: Params, progress: Progress) -> Toy:
+        self.heard.append(song)
+        progress.advance(1.0)
+        peak = np.abs(song.samples).max()
+        return Toy(lambda mix: np.full_like(mix.samples, peak))
+
+
+def test_a_method_that_learns_hears_the_whole_song_once() -> None:
+    samples = music(3.0)
+    student = Student()
+    _, stems = joined(student, samples)
+    assert [song.frames for song in student.heard] == [samples.shape[1]]
+    assert np.allclose(stems["left"], np.abs(samples).max())
+    assert not student.seen, "the pieces go to what has learned"
+
+
+def test_what_has_learned_does_not_learn_again() -> None:
+    song = Audio(music(1.0), 44100)
+    student = Student()
+    ready = runner.learned(song, student, {}, Silent())
+    assert runner.learned(song, ready, {}, Silent()) is ready
+    assert len(student.heard) == 1
+
+
+@pytest.mark.parametrize(
+    ("samples", "words"),
+    [(music(1.0)[:1], "mono"), (tone(220, 1.0), "level"), (np.array([[1.0], [0.4]]) * tone(220, 1.0), "level")],
+)
+def test_a_song_without_stereo_is_told_and_another_method_named(samples: np.ndarray, words: str) -> None:
+    method = Toy(stereo=True, instead="hpss")
+    with pytest.raises(UserError, match=words) as told:
+        joined(method, samples.astype(np.float32))
+    assert "hpss" in told.value.hint
+    assert not method.seen
+
+
+def test_real_stereo_and_silence_are_for_everybody() -> None:
+    for samples in (music(1.0), np.zeros((2, 4410), np.float32)):
+        assert runner.unsuited(Audio(samples, 44100), Toy(stereo=True).info) == ""
+    assert runner.unsuited(Audio(tone(220, 1.0), 44100), Toy().info) == ""

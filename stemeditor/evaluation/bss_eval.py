@@ -175,7 +175,7 @@ def _solved(gram: NDArray[np.float64], wanted: NDArray[np.float64], progress: Pr
         # In place and back again: another copy of this matrix would double the memory.
         np.fill_diagonal(gram, diagonal + max(ridge * level, _TINY))
         try:
-            lower: NDArray[np.float64] = np.linalg.cholesky(gram)
+            lower = np.asarray(np.linalg.cholesky(gram), np.float64)
         except np.linalg.LinAlgError:
             continue
         finally:

@@ -182,15 +182,20 @@ def _solved(gram: NDArray[np.float64], wanted: NDArray[np.float64], progress: Pr
             np.fill_diagonal(gram, diagonal)
         progress.check()
         found = _substituted(lower, wanted, progress)
-        for _ in range(_REFINEMENTS):
+        error = _residual(gram, found, wanted)
+        for _ in range(_REFINEMENTS if error > _SOLVED else 0):
             # Any solution of a singular system gives the same projection; refinement takes the ridge's share back.
             found += _substituted(lower, wanted - gram @ found, progress)
-        error = float(np.abs(gram @ found - wanted).max()) / max(float(np.abs(wanted).max()), 1e-300)
+            error = _residual(gram, found, wanted)
         if np.isfinite(error) and error < least:
             best, least = found, error
         if least < _SOLVED:
             break
     return best
+
+
+def _residual(gram: NDArray[np.float64], found: NDArray[np.float64], wanted: NDArray[np.float64]) -> float:
+    return float(np.abs(gram @ found - wanted).max()) / max(float(np.abs(wanted).max()), 1e-300)
 
 
 def _substituted(lower: NDArray[np.float64], wanted: NDArray[np.float64], progress: Progress) -> NDArray[np.float64]:

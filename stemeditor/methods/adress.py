@@ -66,7 +66,7 @@ class Adress:
         segment_s=20.0,
         overlap_s=0.5,
         rest="rest",
-        speed=60.0,
+        speed=170.0,
         stereo=True,
         instead="repet_sim",
         params=(

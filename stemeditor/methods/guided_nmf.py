@@ -90,7 +90,7 @@ class GuidedNmf:
         segment_s=20.0,
         overlap_s=0.5,
         rest="rest",
-        speed=20.0,
+        speed=30.0,
         params=(
             Param("from_s", "Alone from", 0.0, "Where the wanted sound begins to be alone.", 0.0, 36000.0, "s"),
             Param("to_s", "Alone to", 2.0, "Where it ends to be alone; a second or two is enough.", 0.0, 36000.0, "s"),

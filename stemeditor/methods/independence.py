@@ -245,7 +245,7 @@ class FftIca(Determined):
         "Tells two sources in a room apart by independence, frequency by frequency.",
         "M. R. Ezilarasan et al., Blind source separation in the presence of AWGN using ICA-FFT algorithms, 2023; "
         "H. Sawada, S. Araki, S. Makino, IEEE Trans. ASLP 19, 2011",
-        25.0,
+        20.0,
         _sweeps(30),
         _WINDOW,
         learn_param(30.0),
@@ -273,7 +273,7 @@ class AuxIva(Determined):
         "Tells two sources in a room apart by when they sound, at all frequencies together.",
         "N. Ono, Stable and fast update rules for independent vector analysis based on auxiliary function technique, "
         "WASPAA 2011",
-        25.0,
+        20.0,
         _sweeps(40),
         _WINDOW,
         learn_param(30.0),

@@ -121,17 +121,17 @@ class LeadVoice:
         segment_s=12.0,
         overlap_s=1.0,
         rest="accompaniment",
-        speed=2.0,
+        speed=5.5,
         params=(
             Param(
                 "lowest_hz", "Lowest note", 120.0, "Lower it for a bass voice; too low takes bass lines.", 50, 300, "Hz"
             ),
             Param("octaves", "Range", 3.0, "Wider follows more, and errs more.", 1.0, 4.0, "octaves"),
-            Param("parts", "Parts of the band", 32, "More keep the accompaniment out of the voice.", 4, 80),
+            Param("parts", "Parts of the band", 60, "More keep the accompaniment out of the voice.", 4, 80),
             Param(
                 "breath",
                 "Consonants",
-                0.3,
+                0.1,
                 "Higher gives the voice more of its noise (s, t, breath), and more of the drums.",
                 0.0,
                 2.0,
@@ -139,12 +139,12 @@ class LeadVoice:
             Param(
                 "focus",
                 "Voice in the middle",
-                4.0,
+                8.0,
                 "Higher gives the voice only what is exactly in the middle; 0 if the voice is panned.",
                 0.0,
                 20.0,
             ),
-            Param("passes", "Passes", 16, "More make the parts cleaner, and take longer.", 2, 100),
+            Param("passes", "Passes", 30, "More make the parts cleaner, and take longer.", 2, 100),
         ),
     )
 

@@ -156,7 +156,7 @@ class Pca:
         segment_s=20.0,
         overlap_s=2.0,
         rest="sides",
-        speed=80.0,
+        speed=140.0,
         stereo=True,
         instead="rpca",
         params=(
@@ -212,7 +212,7 @@ class Rpca:
         segment_s=10.0,
         overlap_s=1.0,
         rest="accompaniment",
-        speed=6.0,
+        speed=17.0,
         params=(
             _STRENGTH,
             Param("gain", "Margin", 1.0, "Higher lets only what is much stronger than the rest pass.", 0.2, 5.0),
@@ -253,7 +253,7 @@ class ImprovedRpca:
         segment_s=10.0,
         overlap_s=1.0,
         rest="accompaniment",
-        speed=6.0,
+        speed=16.0,
         params=(
             _STRENGTH,
             Param(
@@ -324,7 +324,7 @@ class WeightedRpca:
         segment_s=15.0,
         overlap_s=1.0,
         rest="accompaniment",
-        speed=12.0,
+        speed=90.0,
         params=(
             _STRENGTH,
             Param("bands", "Bands of the ear", 96, "More tell neighbouring notes apart, and take longer.", 24, 160),

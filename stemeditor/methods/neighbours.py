@@ -30,7 +30,7 @@ class Knn:
         stems=("foreground", "background"),
         segment_s=30.0,
         overlap_s=2.0,
-        speed=30.0,
+        speed=35.0,
         params=(
             Param("neighbours", "Neighbours", 16, "More blur the background, fewer follow its changes.", 3, 60),
             Param("apart_s", "Distance", 2.0, "How far apart moments must be to count as another one.", 0.1, 5.0, "s"),
@@ -79,7 +79,7 @@ class Kam:
         segment_s=24.0,
         overlap_s=1.5,
         rest="other",
-        speed=6.0,
+        speed=24.0,
         params=(
             Param("rounds", "Rounds", 2, "More make the sources agree better, and take longer.", 1, 6),
             Param(

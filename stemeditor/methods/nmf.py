@@ -236,7 +236,7 @@ class Nmfd(Factorisation):
         segment_s=20.0,
         overlap_s=0.5,
         rest="other",
-        speed=8.0,
+        speed=10.0,
         params=(parts_param(20, 40), DIVERGENCE, passes_param(40), learn_param(30.0), OVERRULE),
     )
 
@@ -258,6 +258,6 @@ class Nmf2d(Factorisation):
         segment_s=20.0,
         overlap_s=0.5,
         rest="other",
-        speed=5.0,
+        speed=13.0,
         params=(parts_param(8, 24), DIVERGENCE, passes_param(40), learn_param(20.0), OVERRULE),
     )

@@ -164,7 +164,7 @@ class Repet(_Repeating):
         segment_s=30.0,
         overlap_s=2.0,
         rest="accompaniment",
-        speed=40.0,
+        speed=130.0,
         params=(_SHORTEST, _LONGEST, _LOW_CUT),
     )
 
@@ -190,7 +190,7 @@ class AdaptiveRepet(_Repeating):
         segment_s=40.0,
         overlap_s=2.0,
         rest="accompaniment",
-        speed=20.0,
+        speed=75.0,
         params=(
             Param(
                 "repetitions", "Repetitions", 5, "More make the background steadier, fewer follow its changes.", 3, 15

@@ -7,6 +7,7 @@ from typing import Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
+    QAbstractSpinBox,
     QCheckBox,
     QComboBox,
     QDoubleSpinBox,
@@ -114,6 +115,7 @@ class Editor(QWidget):
         if unit:
             self._box.setSuffix(f" {unit}")
         self._box.setFixedWidth(96)
+        inset(self._box)
         self._box.setKeyboardTracking(False)
         self._slider = QSlider(Qt.Orientation.Horizontal)
         self._slider.setRange(0, _SLIDER_STEPS)
@@ -141,6 +143,13 @@ class Editor(QWidget):
 
     def _tell(self, *ignored: object) -> None:
         self.edited.emit(self.row.name, self.value)
+
+
+def inset(box: QAbstractSpinBox) -> None:
+    """Keep a number off the edge of its box; the style sheet's padding does not reach it."""
+    line = box.findChild(QLineEdit)
+    if line is not None:
+        line.setTextMargins(7, 0, 3, 0)
 
 
 class Form(QWidget):

@@ -62,7 +62,7 @@ class Window(QMainWindow):
         self.master = Master(theme)
         self.status = StatusBar(theme)
         self.welcome = Welcome(theme, controller.settings)
-        self.setMinimumSize(960, 600)
+        self.setMinimumSize(1010, 600)
         self.resize(1280, 800)
         self.setAcceptDrops(True)
         self._arrange()

@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
 
 from stemeditor.app.audition import SONG, TRUE, Audition, scores_of
 from stemeditor.app.controller import Controller
+from stemeditor.app.forms import inset
 from stemeditor.app.messages import INFO, Notice
 from stemeditor.app.panels.picture import Picture
 from stemeditor.app.panels.ranking import LETTERS, Ranking, RankingRow
@@ -270,6 +271,7 @@ class CompareDialog(QDialog):
         box.setDecimals(2)
         box.setSuffix(" s")
         box.setAccessibleName(name)
+        inset(box)
         return box
 
     def _combo(self, name: str) -> QComboBox:

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 import tempfile
 import time
 import warnings
 from pathlib import Path
 
 import numpy as np
-from museval.metrics import bss_eval as reference_implementation
 
 from stemeditor.evaluation.bss_eval import bss_eval
 from stemeditor.evaluation.datasets import find, load
 from stemeditor.progress import Silent
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from tests.helpers.reference import museval_bss_eval  # noqa: E402 a script is not run from the root of the project
 
 
 def main() -> None:
@@ -30,6 +33,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     given = parser.parse_args()
     warnings.simplefilter("ignore")
+    reference_implementation = museval_bss_eval()
     print("song                  window  largest difference   ours  theirs   ratio")
     for reference in find(given.folder):
         song = load(reference, Path(tempfile.mkdtemp()), Silent())

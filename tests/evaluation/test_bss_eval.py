@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
-from museval.metrics import bss_eval as reference_implementation
 
 from stemeditor.errors import Cancelled
 from stemeditor.evaluation.bss_eval import bss_eval, windows
 from stemeditor.progress import Stoppable
+from tests.helpers.reference import museval_bss_eval
+
+reference_implementation = museval_bss_eval()
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

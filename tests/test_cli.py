@@ -256,3 +256,18 @@ def test_a_method_that_needs_stereo_explains_itself(window: Window, tmp_path: Pa
     assert "mono" in words
     assert "classic" in words
     assert not (tmp_path / "out").exists()
+
+
+def test_compare_says_which_differences_are_more_than_chance(capsys) -> None:
+    from stemeditor.cli.scoring import _show_methods
+    from tests.evaluation.test_protocol import table
+
+    _show_methods(table(12), ("good", "bad", "same"))
+    words = capsys.readouterr().out
+    assert "vocals: good is better than bad by 2." in words
+    assert "vocals: good is better than same by 2." in words
+    assert "bad is better" not in words
+    _show_methods(table(3), ("good", "bad", "same"))
+    assert "No difference is significant" in capsys.readouterr().out
+    _show_methods(table(1), ("good", "bad", "same"))
+    assert "significant" not in capsys.readouterr().out

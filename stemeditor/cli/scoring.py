@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from stemeditor.evaluation.datasets import Reference
     from stemeditor.evaluation.protocol import Protocol, Table
 
+_MOST_DIFFERENCES = 12
+
 _Window = Annotated[float, typer.Option("--window", help="Seconds a window; museval's standard is 1.", min=0.05)]
 _Hop = Annotated[
     float, typer.Option("--hop", help="Seconds from window to window; 0 for the window's length.", min=0.0)
@@ -280,6 +282,15 @@ def _show_methods(table: Table, keys: tuple[str, ...]) -> None:
     Console().print(grid)
     if shown:
         print("SDR in dB: median over windows with sound, then over songs.")
+        pairs = table.differences()
+        told = [row for row in pairs if row.significant]
+        for row in told[:_MOST_DIFFERENCES]:
+            better, worse = (row.first, row.second) if row.median > 0 else (row.second, row.first)
+            print(f"{row.stem}: {better} is better than {worse} by {abs(row.median):.1f} dB (p = {row.p_holm:.2g})")
+        if len(told) > _MOST_DIFFERENCES:
+            print(f"… and {len(told) - _MOST_DIFFERENCES} more differences with p < 0.01; all are in --json.")
+        elif not told and any(row.songs > 1 for row in pairs):
+            print("No difference is significant at p = 0.01 (Wilcoxon signed-rank test over songs, Holm's correction).")
 
 
 def _figure(value: float | None) -> str:

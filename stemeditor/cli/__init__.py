@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from stemeditor import __version__, paths
-from stemeditor.cli import scoring
+from stemeditor.cli import learning, scoring
 from stemeditor.cli.terminal import bars, say
 from stemeditor.errors import Cancelled, UserError
 from stemeditor.progress import Part, Progress
@@ -89,6 +89,8 @@ def _app(open_window: OpenWindow, run_smoke: RunSmoke) -> typer.Typer:
     app.command()(scoring.evaluate)
     app.command()(scoring.compare)
     app.command()(scoring.parts)
+    app.command()(learning.train)
+    app.command()(learning.songs)
     app.command()(doctor)
     return app
 

@@ -1,0 +1,101 @@
+"""The verbs that teach: train a network, and make songs to train with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stemeditor import paths
+from stemeditor.cli.terminal import bars, say
+from stemeditor.errors import Cancelled, UserError
+from stemeditor.progress import Part, Progress
+
+if TYPE_CHECKING:
+    from stemeditor.training.plan import Plan
+
+_SHARE_OF_MAKING = 0.1
+
+_Corpus = Annotated[str, typer.Option("--corpus", help="Folder of recordings and scores.", metavar="DIR")]
+_Songs = Annotated[Path | None, typer.Option("--songs", help="Folder where made songs are kept.", metavar="DIR")]
+
+
+def train(
+    config: Annotated[Path, typer.Argument(help="A training configuration (TOML).")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Folder of states and the network.", metavar="DIR")
+    ] = None,
+    corpus: _Corpus = "",
+    songs: _Songs = None,
+    device: Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda or mps.")] = "auto",
+    make_only: Annotated[bool, typer.Option("--make-only", help="Make or convert the songs, and no more.")] = False,
+) -> None:
+    """Train a network. Stop it at any moment: the same command goes on from there."""
+    from stemeditor.training.plan import read
+
+    plan = read(config)
+    if output is not None:
+        plan = replace(plan, output=output)
+    kept = replace(plan.songs, folder=songs or plan.songs.folder, corpus=corpus or plan.songs.corpus)
+    plan = replace(plan, songs=kept)
+    with bars(False) as bar, bar(config.stem) as progress:
+        try:
+            files = gathered(plan, Part(progress, 0.0, _SHARE_OF_MAKING))
+            if make_only:
+                return
+            from stemeditor.training.trainer import BEST, CURVES, FIGURE, Trainer
+
+            trainer = Trainer(plan, files, device)
+            trainer.run(Part(progress, _SHARE_OF_MAKING, 1.0))
+        except KeyboardInterrupt as stop:
+            raise Cancelled from stop
+    names = ", ".join((BEST, CURVES, FIGURE))
+    print(f"{trainer.step} steps in {trainer.seconds / 3600:.1f} h; {names} are in {plan.output}")
+
+
+def songs(
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the songs.", metavar="DIR")],
+    corpus: Annotated[str, typer.Option("--corpus", help="Folder of recordings and scores.", metavar="DIR")],
+    count: Annotated[int, typer.Option("--count", help="How many.", min=1)] = 100,
+    seconds: Annotated[float, typer.Option("--seconds", help="How long each.", min=4.0)] = 30.0,
+    seed: Annotated[int, typer.Option("--seed", help="Another seed, other songs.")] = 1,
+    sound_font: Annotated[
+        list[str] | None, typer.Option("--sound-font", help="A General MIDI sound font, played by FluidSynth.")
+    ] = None,
+) -> None:
+    """Make songs as networks are trained with: to hear (FLAC, song and stems) and to look at (a sheet of pictures)."""
+    from stemeditor.training import library, sheet
+    from stemeditor.training.songs import Recipe
+
+    recipe = Recipe(Path(corpus).expanduser(), seconds, tuple(sound_font or ()))
+    with bars(False) as bar, bar(f"{count} songs") as progress:
+        library.make(output / "arrays", recipe, seed, count, Part(progress, 0.0, 0.8))
+        files = [library.song_path(output / "arrays", number) for number in range(count)]
+        pages = sheet.write(files, output, Part(progress, 0.8, 1.0))
+    print(f"{count} songs and {pages} sheets are in {output}")
+
+
+def gathered(plan: Plan, progress: Progress) -> list[Path]:
+    """Return the songs of a plan as files, made or converted if they are not there yet."""
+    from stemeditor.evaluation import datasets
+    from stemeditor.training import library
+    from stemeditor.training.songs import Recipe
+
+    source = plan.songs
+    files: list[Path] = []
+    for name in source.data_sets:
+        files += library.convert(
+            source.folder, datasets.find(Path(name)), plan.stems, paths.cache_folder() / "session", progress
+        )
+    if source.corpus:
+        recipe = Recipe(Path(source.corpus).expanduser(), source.seconds, source.sound_fonts, source.codecs)
+        folder = source.folder / "made"
+        library.make(folder, recipe, source.seed, source.count, progress)
+        files += [library.song_path(folder, number) for number in range(source.count)]
+    if not files:
+        raise UserError("There are no songs to learn from.", "Give [songs] a corpus, or data_sets.")
+    if source.data_sets and not source.corpus:
+        say(f"{len(files)} songs with true stems")
+    return files

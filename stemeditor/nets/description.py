@@ -1,0 +1,84 @@
+"""What a checkpoint says of itself, read without loading anything that computes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from stemeditor.errors import FileProblem
+
+KEY = "stemeditor"
+SUFFIX = ".safetensors"
+
+_LENGTH_BYTES = 8
+_LONGEST_HEADER = 1 << 24
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a checkpoint says of itself.
+
+    Parameters
+    ----------
+    net
+        A key of `nets.checkpoint.NETS`.
+    arguments
+        Of the network.
+    stems
+        What it gives, in its order.
+    rate
+        Of the sound it takes, Hz.
+    provenance
+        What it was trained on, for how long, by whom, under which licence; for people.
+    """
+
+    net: str
+    arguments: Mapping[str, Any]
+    stems: tuple[str, ...]
+    rate: int = 44100
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """Return it as it stands in the header."""
+        document = {
+            "net": self.net,
+            "arguments": dict(self.arguments),
+            "stems": list(self.stems),
+            "rate": self.rate,
+            "provenance": dict(self.provenance),
+        }
+        return json.dumps(document, sort_keys=True)
+
+
+def describe(path: Path) -> Description:
+    """Return what a checkpoint says of itself.
+
+    Raises
+    ------
+    FileProblem
+        If it is not there, or no checkpoint of ours.
+    """
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
+            if not 0 < length < _LONGEST_HEADER:
+                raise ValueError("no safetensors header")
+            header = json.loads(file.read(length))
+        document = json.loads(header["__metadata__"][KEY])
+        return Description(
+            str(document["net"]),
+            dict(document["arguments"]),
+            tuple(str(name) for name in document["stems"]),
+            int(document["rate"]),
+            dict(document.get("provenance", {})),
+        )
+    except (OSError, KeyError, ValueError, TypeError, AttributeError) as problem:
+        raise unusable(path, problem) from problem
+
+
+def unusable(path: Path, problem: Exception) -> FileProblem:
+    """Return what to tell about a file that is no network of ours."""
+    return FileProblem(f"“{path.name}” holds no network that can be used ({problem}).", "Get the file again.")

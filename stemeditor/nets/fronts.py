@@ -1,0 +1,154 @@
+"""From waveform to what a network sees, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+_POWER = 0.4
+_QUIETEST = 1e-6
+_SLOPE_BINS = 12.0
+
+ROWS = 8
+"""How many rows `Sight` makes."""
+
+
+class ComplexStft(nn.Module):
+    """The short-time Fourier transform of every channel, and its inverse at an exact length.
+
+    Parameters
+    ----------
+    window
+        Frames in a (periodic Hann) window.
+    hop
+        Frames between windows.
+    """
+
+    def __init__(self, window: int, hop: int) -> None:
+        super().__init__()
+        self.window, self.hop = window, hop
+        self.register_buffer("shape", torch.hann_window(window), persistent=False)
+        self.shape: Tensor
+
+    @property
+    def bins(self) -> int:
+        """How many frequencies, 0 Hz to Nyquist."""
+        return self.window // 2 + 1
+
+    def forward(self, sound: Tensor) -> Tensor:
+        """Transform (..., frames) to complex (..., bins, hops)."""
+        lead, frames = sound.shape[:-1], sound.shape[-1]
+        spectra = torch.stft(
+            nn.functional.pad(sound.reshape(-1, frames), (0, -frames % self.hop)),
+            self.window,
+            self.hop,
+            window=self.shape,
+            center=True,
+            pad_mode="constant",
+            return_complex=True,
+        )
+        return spectra.reshape(*lead, self.bins, -1)
+
+    def inverse(self, spectra: Tensor, frames: int) -> Tensor:
+        """Transform complex (..., bins, hops) to (..., frames)."""
+        lead = spectra.shape[:-2]
+        sound = torch.istft(
+            spectra.reshape(-1, *spectra.shape[-2:]),
+            self.window,
+            self.hop,
+            window=self.shape,
+            center=True,
+            length=(spectra.shape[-1] - 1) * self.hop,
+        )
+        return sound[:, :frames].reshape(*lead, frames)
+
+
+class Points(nn.Module):
+    """A frequency axis that is fine below and coarse above: every point stands for some neighbouring bins.
+
+    Parameters
+    ----------
+    groups
+        (how many points, bins in each), from 0 Hz up. Bins above belong to the last point.
+    bins
+        Of the transform.
+    """
+
+    def __init__(self, groups: Sequence[Sequence[int]], bins: int) -> None:
+        super().__init__()
+        self.groups = tuple((int(count), int(width)) for count, width in groups)
+        self.covered = sum(count * width for count, width in self.groups)
+        if self.covered > bins:
+            raise ValueError(f"the points cover {self.covered} of {bins} bins")
+        self.bins = bins
+
+    @property
+    def count(self) -> int:
+        """How many points."""
+        return sum(count for count, _ in self.groups)
+
+    def mean(self, values: Tensor) -> Tensor:
+        """Return (..., points, hops): the mean of (..., bins, hops) over the bins of every point."""
+        parts = []
+        at = 0
+        for count, width in self.groups:
+            part = values[..., at : at + count * width, :]
+            parts.append(
+                part if width == 1 else part.reshape(*part.shape[:-2], count, width, part.shape[-1]).mean(dim=-2)
+            )
+            at += count * width
+        return torch.cat(parts, dim=-2)
+
+    def spread(self, values: Tensor) -> Tensor:
+        """Return (..., bins, hops): every bin has the value of its point in (..., points, hops)."""
+        parts = []
+        at = 0
+        for count, width in self.groups:
+            part = values[..., at : at + count, :]
+            parts.append(part if width == 1 else part.repeat_interleave(width, dim=-2))
+            at += count
+        top = parts[-1][..., -1:, :]
+        return torch.cat([*parts, top.expand(*top.shape[:-2], self.bins - self.covered, top.shape[-1])], dim=-2)
+
+
+class Sight(nn.Module):
+    """What a network sees of a stereo spectrum at every point: how loud, from where, how steady.
+
+    Eight rows: the levels of both channels, of their half sum and half difference, compressed so that quiet sound
+    becomes visible; the real and imaginary part of the coherence between the channels; and those of the coherence
+    with the window before, turned by what a tone in the middle of the bin would have turned, so that a steady tone
+    shows how far it lies from the middle, and a stroke shows nothing. The level of the whole is taken out, and so is
+    the slope that spectra of music have.
+    """
+
+    def __init__(self, points: Points, window: int, hop: int) -> None:
+        super().__init__()
+        self.points = points
+        bins = torch.arange(points.bins, dtype=torch.float64)
+        turn = torch.exp(-2j * torch.pi * bins * hop / window).to(torch.complex64)
+        self.register_buffer("turn", turn[:, None], persistent=False)
+        self.register_buffer("slope", (1.0 + bins / _SLOPE_BINS).float()[:, None], persistent=False)
+        self.turn: Tensor
+        self.slope: Tensor
+
+    def forward(self, spectra: Tensor) -> Tensor:
+        """Return (batch, `ROWS`, points, hops) of complex (batch, 2, bins, hops)."""
+        level = spectra.abs().square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
+        even = spectra * (self.slope / level.clamp_min(_QUIETEST))
+        left, right = even[:, 0], even[:, 1]
+        middle = (left + right) / 2
+        powers = self.points.mean(_power(torch.stack([left, right, middle, (left - right) / 2], dim=1)))
+        between = self.points.mean(left * right.conj())
+        before = nn.functional.pad(middle, (1, 0))[..., :-1]
+        steady = self.points.mean(middle * before.conj() * self.turn)
+        both = (powers[:, 0] * powers[:, 1]).sqrt() + _QUIETEST
+        last = nn.functional.pad(powers[:, 2], (1, 0))[..., :-1]
+        own = (powers[:, 2] * last).sqrt() + _QUIETEST
+        parts = torch.stack([between.real / both, between.imag / both, steady.real / own, steady.imag / own], dim=1)
+        return torch.cat([(powers + _QUIETEST) ** (_POWER / 2), parts], dim=1)
+
+
+def _power(spectra: Tensor) -> Tensor:
+    return spectra.real.square() + spectra.imag.square()

@@ -1,0 +1,61 @@
+"""What all networks here that draw masks have in common: sight, masks, and sound."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from stemeditor.nets.fronts import ComplexStft, Points, Sight
+
+Check: TypeAlias = Callable[[], object]
+
+POINTS = ((160, 1), (160, 2), (68, 8), (32, 32))
+"""Of a transform of 4096 at 44.1 kHz: 11 Hz to 1.7 kHz, 22 Hz to 5.2 kHz, 86 Hz to 11 kHz, 345 Hz above."""
+
+
+class Masking(nn.Module):
+    """A network that takes stereo sound apart by complex masks on its spectrum.
+
+    Parameters
+    ----------
+    stems
+        How many sources.
+    window, hop
+        Of the transform, frames.
+    points
+        The frequency axis of network and masks; see `Points`.
+    """
+
+    def __init__(self, stems: int, window: int, hop: int, points: Sequence[Sequence[int]]) -> None:
+        super().__init__()
+        self.stems = stems
+        self.front = ComplexStft(window, hop)
+        self.points = Points(points, self.front.bins)
+        self.sight = Sight(self.points, window, hop)
+
+    def forward(self, sound: Tensor) -> Tensor:
+        """Return (batch, stems, 2, frames) of (batch, 2, frames); they add up to the sound."""
+        spectra = self.front(sound)
+        masks = self.masks(spectra)
+        return self.front.inverse(self.points.spread(masks) * spectra.unsqueeze(1), sound.shape[-1])
+
+    def masks(self, spectra: Tensor, check: Check = bool) -> Tensor:
+        """Return complex (batch, stems, 2, points, hops) of complex (batch, 2, bins, hops); stems sum to 1.
+
+        Between its parts it calls `check`, which may end the work by an exception.
+        """
+        seen = self.sight(spectra)
+        check()
+        drawn = self.draw(seen, check).float()
+        drawn = drawn.reshape(drawn.shape[0], 2, self.stems, 2, *drawn.shape[2:])
+        real, imaginary = drawn[:, 0], drawn[:, 1]
+        # Moved by as much as they need to add up.
+        real = real + (1.0 - real.sum(dim=1, keepdim=True)) / self.stems
+        return torch.complex(real, imaginary - imaginary.mean(dim=1, keepdim=True))
+
+    def draw(self, seen: Tensor, check: Check = bool) -> Tensor:
+        """Return (batch, 2 * stems * 2, points, hops) of (batch, `ROWS`, points, hops): what becomes the masks."""
+        raise NotImplementedError

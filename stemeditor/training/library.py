@@ -1,0 +1,153 @@
+"""Made songs on disk: a folder with one array a song, made once, in several processes, and read in stretches."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from dataclasses import asdict
+from functools import lru_cache
+from hashlib import sha256
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from stemeditor.audio.buffer import Samples
+from stemeditor.audio.convert import resample, to_channels
+from stemeditor.errors import UserError
+from stemeditor.evaluation import datasets
+from stemeditor.evaluation.datasets import Reference
+from stemeditor.progress import Progress
+from stemeditor.training.corpus import RATE
+from stemeditor.training.songs import STEMS, Band, Recipe
+
+_FULL_SCALE = 32767.0
+_RECIPE = "recipe.json"
+_WAIT_S = 0.25
+
+
+def song_path(folder: Path, number: int) -> Path:
+    """Return where a song of that number lies: int16 (stems, 2, frames), stems in the order of `STEMS`."""
+    return folder / f"{number:06d}.npy"
+
+
+def make(folder: Path, recipe: Recipe, seed: int, count: int, progress: Progress, processes: int = 0) -> None:
+    """Make the songs 0 to `count` - 1 that are not there yet.
+
+    Parameters
+    ----------
+    folder
+        Where they go; holds songs of one recipe and seed only.
+    recipe, seed
+        See `Band`.
+    count
+        How many.
+    progress
+        Told after every song; stopping loses the songs in the making only.
+    processes
+        How many songs are made at once; as many as there are processors by default.
+
+    Raises
+    ------
+    UserError
+        If the folder holds songs of another recipe, or the recipe's material is missing.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _claim(folder, recipe, seed)
+    Band(recipe, seed)
+    missing = [number for number in range(count) if not song_path(folder, number).is_file()]
+    if not missing:
+        return
+    pool = ProcessPoolExecutor(processes or os.cpu_count() or 1, mp_context=get_context("spawn"))
+    try:
+        pending = {pool.submit(_make, folder, recipe, seed, number) for number in missing}
+        while pending:
+            finished, pending = wait(pending, timeout=_WAIT_S, return_when=FIRST_COMPLETED)
+            for one in finished:
+                one.result()
+            progress.advance(1 - len(pending) / len(missing), f"{count - len(pending)} of {count} songs made")
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _claim(folder: Path, recipe: Recipe, seed: int) -> None:
+    """Write what the songs of a folder are made from, or refuse a folder of other songs."""
+    wanted = json.dumps({**asdict(recipe), "corpus": recipe.corpus.name, "seed": seed}, sort_keys=True, default=str)
+    note = folder / _RECIPE
+    if not note.exists():
+        note.write_text(wanted, encoding="utf-8")
+    elif note.read_text(encoding="utf-8") != wanted:
+        raise UserError(f"“{folder}” holds songs of another recipe.", "Choose another folder, or delete that one.")
+
+
+@lru_cache(maxsize=1)
+def _band(recipe: Recipe, seed: int) -> Band:
+    return Band(recipe, seed)
+
+
+def _make(folder: Path, recipe: Recipe, seed: int, number: int) -> None:
+    stems = _band(recipe, seed).song(number)
+    _write(song_path(folder, number), np.stack([stems[name] for name in STEMS]))
+
+
+def open_song(path: Path) -> np.memmap[tuple[int, ...], np.dtype[np.int16]]:
+    """Return (stems, 2, frames) int16, memory-mapped."""
+    found: np.memmap[tuple[int, ...], np.dtype[np.int16]] = np.load(path, mmap_mode="r")
+    return found
+
+
+def as_float(sound: Sequence[int] | np.ndarray[tuple[int, ...], np.dtype[np.int16]]) -> Samples:
+    """Return int16 samples as float32 of full scale 1."""
+    return np.asarray(sound, np.float32) / np.float32(_FULL_SCALE)
+
+
+def convert(
+    folder: Path, references: Sequence[Reference], stems: Sequence[str], session: Path, progress: Progress
+) -> list[Path]:
+    """Return songs with true stems as files of the same kind, converted if they are not there yet.
+
+    Stems that the network does not give are added to the last one, "other" as a rule; those that a song does not have
+    are silent.
+
+    Parameters
+    ----------
+    folder
+        Where the files go.
+    references
+        Songs of a data set; see `evaluation.datasets.find`.
+    stems
+        What the network gives, in order.
+    session
+        Folder for sound while it is read.
+    progress
+        Told after every song.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for number, reference in enumerate(references):
+        progress.advance(number / len(references), reference.name)
+        # The name alone does not tell two data sets apart.
+        source = sorted(str(part.path) for parts in reference.stems.values() for part in parts)
+        path = folder / f"{sha256(''.join(source).encode()).hexdigest()[:16]}.npy"
+        if not path.is_file():
+            song = datasets.load(reference, session, progress)
+            sound = np.zeros((len(stems), 2, song.song.frames), np.float32)
+            for name, stem in song.stems.items():
+                at = stems.index(name) if name in stems else len(stems) - 1
+                sound[at] += to_channels(np.asarray(stem.samples), 2)
+            if song.song.rate != RATE:
+                flat = resample(sound.reshape(2 * len(stems), -1), song.song.rate, RATE)
+                sound = flat.reshape(len(stems), 2, -1)
+            _write(path, sound)
+        written.append(path)
+    return written
+
+
+def _write(path: Path, sound: Samples) -> None:
+    """Write (stems, 2, frames) as int16; under another name first, so that a song that is there is whole."""
+    temporary = path.with_suffix(f".{os.getpid()}.part")
+    with temporary.open("wb") as file:
+        np.save(file, np.round(np.clip(sound, -1.0, 1.0) * _FULL_SCALE).astype(np.int16))
+    temporary.replace(path)

@@ -1,0 +1,214 @@
+"""How far a network's stems are from the true ones: losses by name, so that a configuration can weigh them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+
+from stemeditor.nets.fronts import ComplexStft
+from stemeditor.nets.masking import Masking
+
+_LEAST: Final = 1e-8
+_RESOLUTIONS: Final = ((512, 128), (1024, 256), (2048, 512), (4096, 1024))
+_MEL: Final = (2048, 512, 80)
+_FLOOR: Final = 1e-3
+_MOST_SDR_DB: Final = 30.0
+
+
+class Outcome:
+    """What a network made of a batch, each view computed when a loss first asks for it.
+
+    Parameters
+    ----------
+    net
+        The network.
+    stems
+        True stems, (batch, stems, 2, frames); their sum is the song.
+    """
+
+    def __init__(self, net: nn.Module, stems: Tensor) -> None:
+        self.net, self.stems = net, stems
+        self.mix = stems.sum(dim=1)
+
+    @cached_property
+    def level(self) -> Tensor:
+        """Mean square of every song, (batch, 1, 1, 1)."""
+        return self.mix.square().mean(dim=(1, 2))[:, None, None, None] + _LEAST
+
+    @cached_property
+    def true_spectra(self) -> Tensor:
+        """Complex (batch, stems, 2, bins, hops), at the transform of a network that draws masks."""
+        with torch.no_grad():
+            spectra: Tensor = self._masking.front(self.stems)
+        return spectra
+
+    @cached_property
+    def masks(self) -> Tensor:
+        """Complex (batch, stems, 2, points, hops)."""
+        return self._masking.masks(self.true_spectra.sum(dim=1))
+
+    @cached_property
+    def spectra(self) -> Tensor:
+        """Complex (batch, stems, 2, bins, hops)."""
+        return self._masking.points.spread(self.masks) * self.true_spectra.sum(dim=1, keepdim=True)
+
+    @cached_property
+    def sound(self) -> Tensor:
+        """(batch, stems, 2, frames)."""
+        if isinstance(self.net, Masking):
+            return self.net.front.inverse(self.spectra, self.stems.shape[-1])
+        sound: Tensor = self.net(self.mix)
+        return sound
+
+    @property
+    def _masking(self) -> Masking:
+        if not isinstance(self.net, Masking):
+            raise ValueError("this loss is for networks that draw masks")
+        return self.net
+
+
+def points(outcome: Outcome) -> Tensor:
+    """Return the mean length of the error at every point of the network's frequency axis.
+
+    Over the bins that share a mask M, the error's power is |M|^2 sum |X|^2 - 2 Re(M* sum X* S) + sum |S|^2. So it is
+    known without ever spreading the masks over the bins, which is what costs.
+    """
+    net = outcome._masking
+    with torch.no_grad():
+        true = outcome.true_spectra
+        song = true.sum(dim=1, keepdim=True)
+        mean = net.points.mean
+        of_song, of_stem = mean(_power(song)), mean(_power(true))
+        # By parts: a product of complex tensors would be held whole.
+        shared_real = mean(song.real * true.real + song.imag * true.imag)
+        shared_imaginary = mean(song.real * true.imag - song.imag * true.real)
+        level = of_song.mean(dim=(1, 2, 3, 4), keepdim=True) + _LEAST
+        widths: Tensor = torch.cat([torch.full((count,), float(width)) for count, width in net.points.groups])
+        weights = (widths / widths.mean()).to(level.device)[:, None]
+    masks = outcome.masks
+    error = _power(masks) * of_song - 2 * (masks.real * shared_real + masks.imag * shared_imaginary) + of_stem
+    length: Tensor = ((error.clamp_min(0.0) + _LEAST * level) / level).sqrt()
+    total: Tensor = (length * weights).mean()
+    return total
+
+
+def spectrum_l1(outcome: Outcome) -> Tensor:
+    """Return the mean distance of real and imaginary parts, relative to the song's level."""
+    error = torch.view_as_real(outcome.spectra - outcome.true_spectra)
+    return error.abs().mean() / _spectral_level(outcome).sqrt().mean()
+
+
+def spectrum_l2(outcome: Outcome) -> Tensor:
+    """Return the mean squared distance of complex spectra, relative to the song's power."""
+    return (_power(outcome.spectra - outcome.true_spectra) / _spectral_level(outcome)).mean()
+
+
+def time_l1(outcome: Outcome) -> Tensor:
+    """Return the mean distance of samples, relative to the song's level."""
+    return ((outcome.sound - outcome.stems).abs() / outcome.level.sqrt()).mean()
+
+
+def time_l2(outcome: Outcome) -> Tensor:
+    """Return the mean squared distance of samples, relative to the song's power."""
+    return ((outcome.sound - outcome.stems).square() / outcome.level).mean()
+
+
+def si_sdr(outcome: Outcome) -> Tensor:
+    """Return the negative scale-invariant signal-to-distortion ratio in dB, over stems that sound.
+
+    References
+    ----------
+    J. Le Roux et al., SDR - half-baked or well done?, ICASSP 2019.
+    """
+    true, found = outcome.stems.flatten(2), outcome.sound.flatten(2)
+    power = true.square().sum(dim=-1)
+    scale = (true * found).sum(dim=-1) / (power + _LEAST)
+    target = scale[..., None] * true
+    error = (found - target).square().sum(dim=-1)
+    target_power = target.square().sum(dim=-1)
+    # Bounded: a stem that is right already shall not pull.
+    least = 10 ** (-_MOST_SDR_DB / 10) * target_power
+    ratio = 10 * torch.log10((target_power + _LEAST) / (error + least + _LEAST))
+    sounding = power / true.shape[-1] > outcome.level.flatten()[:, None] * 1e-4
+    return -(ratio * sounding).sum() / sounding.sum().clamp_min(1)
+
+
+def multi_resolution(outcome: Outcome) -> Tensor:
+    """Return spectral convergence plus distance of log magnitudes, over windows of 12 to 93 ms.
+
+    References
+    ----------
+    R. Yamamoto, E. Song, J.-M. Kim, Parallel WaveGAN, ICASSP 2020, eq. 4 to 6.
+    """
+    scale = outcome.level.sqrt()
+    total = outcome.sound.new_zeros(())
+    for window, hop in _RESOLUTIONS:
+        front = ComplexStft(window, hop).to(outcome.sound.device)
+        true, found = front(outcome.stems / scale).abs(), front(outcome.sound / scale).abs()
+        convergence = (true - found).square().sum().sqrt() / (true.square().sum().sqrt() + _LEAST)
+        total = total + convergence + ((found + _FLOOR).log() - (true + _FLOOR).log()).abs().mean()
+    return total / len(_RESOLUTIONS)
+
+
+def mel(outcome: Outcome) -> Tensor:
+    """Return the mean distance of log magnitudes in mel bands: what an ear hears of a wrong spectrum."""
+    window, hop, bands = _MEL
+    front = ComplexStft(window, hop).to(outcome.sound.device)
+    matrix = _mel_matrix(bands, front.bins, 44100.0).to(outcome.sound.device)
+    scale = outcome.level.sqrt()
+    true, found = matrix @ front(outcome.stems / scale).abs(), matrix @ front(outcome.sound / scale).abs()
+    distance: Tensor = ((found + _FLOOR).log() - (true + _FLOOR).log()).abs()
+    return distance.mean()
+
+
+LOSSES: Mapping[str, Callable[[Outcome], Tensor]] = {
+    "points": points,
+    "spectrum_l1": spectrum_l1,
+    "spectrum_l2": spectrum_l2,
+    "time_l1": time_l1,
+    "time_l2": time_l2,
+    "si_sdr": si_sdr,
+    "multi_resolution": multi_resolution,
+    "mel": mel,
+}
+"""Name in a configuration -> loss."""
+
+
+def weighted(outcome: Outcome, weights: Mapping[str, float]) -> Tensor:
+    """Return the sum of the named losses, each times its weight.
+
+    Raises
+    ------
+    ValueError
+        If one does not suit the network.
+    """
+    total = outcome.stems.new_zeros(())
+    for name, weight in weights.items():
+        total = total + weight * LOSSES[name](outcome)
+    return total
+
+
+def _power(values: Tensor) -> Tensor:
+    return values.real.square() + values.imag.square()
+
+
+def _spectral_level(outcome: Outcome) -> Tensor:
+    return _power(outcome.true_spectra.sum(dim=1)).mean(dim=(1, 2, 3))[:, None, None, None, None] + _LEAST
+
+
+def _mel_matrix(bands: int, bins: int, rate: float) -> Tensor:
+    """Return triangles (bands, bins) of equal width on the mel scale of O'Shaughnessy, each of area 1."""
+    edges = 700.0 * (10 ** (torch.linspace(0.0, 2595.0 * _log10(1 + rate / 1400.0), bands + 2) / 2595.0) - 1.0)
+    at = torch.linspace(0.0, rate / 2, bins)
+    rising = (at - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
+    falling = (edges[2:, None] - at) / (edges[2:] - edges[1:-1])[:, None]
+    triangles = torch.minimum(rising, falling).clamp_min(0.0)
+    return triangles / triangles.sum(dim=1, keepdim=True).clamp_min(_LEAST)
+
+
+def _log10(value: float) -> float:
+    return float(torch.log10(torch.tensor(value, dtype=torch.float64)))

@@ -1,0 +1,308 @@
+"""Learning: steps, averaged weights, validation, states from which it goes on as if it had never stopped."""
+
+from __future__ import annotations
+
+import csv
+import ctypes
+import sys
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from stemeditor.audio.buffer import Samples
+from stemeditor.errors import FileProblem, UserError
+from stemeditor.nets import checkpoint
+from stemeditor.nets.description import Description
+from stemeditor.progress import Progress
+from stemeditor.training.corpus import RATE
+from stemeditor.training.dataset import Examples
+from stemeditor.training.losses import Outcome, weighted
+from stemeditor.training.plan import Plan
+
+STATE = "state.pt"
+BEST = "best.safetensors"
+CURVES = "curves.csv"
+FIGURE = "curves.png"
+
+_KEEP_EVERY_S = 120.0
+_SMOOTH = 0.98
+_LEAST_POWER = 1e-5
+_VALIDATION_SEED = 0
+
+
+class Trainer:
+    """One training, at some step.
+
+    Parameters
+    ----------
+    plan
+        What is done. The folder `plan.output` holds everything that is kept; a state there is taken up.
+    songs
+        Files as `library` writes them; the last `plan.validation.songs` are for validation.
+    device
+        "auto", "cpu", "cuda" or "mps".
+
+    Raises
+    ------
+    UserError
+        If there are too few songs, the device is not there, or the state is another plan's.
+    """
+
+    def __init__(self, plan: Plan, songs: list[Path], device: str = "auto") -> None:
+        held = plan.validation.songs
+        if len(songs) <= held:
+            raise UserError(f"{len(songs)} songs are too few: {held} are kept for validation.", "Get more songs.")
+        self.plan = plan
+        self.device = chosen_device(device)
+        self.step = 0
+        self.seconds = 0.0
+        self.best = float("-inf")
+        training = plan.training
+        frames = round(training.seconds * RATE)
+        learned, validated = (songs[:-held], songs[-held:]) if held else (songs, [])
+        self._examples = Examples(learned, frames, training.batch, training.seed, plan.augmentation)
+        self._watched = (
+            Examples(validated, round(plan.validation.seconds * RATE), held, _VALIDATION_SEED, None) if held else None
+        )
+        torch.manual_seed(training.seed)
+        self._arguments = {"stems": len(plan.stems), **plan.net.arguments}
+        try:
+            self.net = checkpoint.build(plan.net.type, self._arguments).to(self.device)
+            self.average = checkpoint.build(plan.net.type, self._arguments).to(self.device).eval()
+        except ValueError as problem:
+            raise UserError(f"The network cannot be built: {problem}.", "See [net] in the configuration.") from problem
+        self.average.load_state_dict(self.net.state_dict())
+        self._optimiser = torch.optim.AdamW(
+            _groups(self.net, training.weight_decay), lr=training.learning_rate, betas=(0.9, 0.98)
+        )
+        self._smooth: float | None = None
+        self._rows: list[dict[str, float]] = []
+        plan.output.mkdir(parents=True, exist_ok=True)
+        if (plan.output / STATE).is_file():
+            self._resume()
+
+    def run(self, progress: Progress) -> None:
+        """Learn until the plan's last step; stopping keeps the state.
+
+        Raises
+        ------
+        Cancelled
+            If it is stopped; the next `Trainer` of the same plan goes on.
+        """
+        total = self.plan.training.steps
+        kept = time.monotonic()
+        _keep_memory()
+        with ThreadPoolExecutor(1, "examples") as pool:
+            coming: Future[Samples] = pool.submit(self._examples.batch, self.step)
+            try:
+                while self.step < total:
+                    started = time.monotonic()
+                    batch = torch.from_numpy(coming.result()).to(self.device)
+                    coming = pool.submit(self._examples.batch, self.step + 1)
+                    loss = self._learn(batch)
+                    self.step += 1
+                    self.seconds += time.monotonic() - started
+                    self._smooth = loss if self._smooth is None else _SMOOTH * self._smooth + (1 - _SMOOTH) * loss
+                    if self.step % self.plan.validation.every == 0 or self.step == total:
+                        self._watch()
+                    if time.monotonic() - kept > _KEEP_EVERY_S:
+                        self.keep()
+                        kept = time.monotonic()
+                    progress.advance(self.step / total, f"step {self.step} of {total}, loss {self._smooth:.4f}")
+            finally:
+                self.keep()
+
+    def score(self) -> dict[str, float]:
+        """Return the median SDR in dB of every stem on the songs kept for validation, of the averaged weights."""
+        if self._watched is None:
+            return {}
+        return medians(self.average, torch.from_numpy(self._watched.batch(0)), self.plan.stems, self.device)
+
+    def keep(self) -> None:
+        """Write the state from which another trainer goes on."""
+        state = {
+            "arguments": repr((self.plan.net, self.plan.training, self.plan.augmentation, self.plan.losses)),
+            "step": self.step,
+            "seconds": self.seconds,
+            "best": self.best,
+            "smooth": self._smooth,
+            "rows": self._rows,
+            "net": self.net.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+        }
+        path = self.plan.output / STATE
+        temporary = path.with_name(f"{path.name}.part")
+        torch.save(state, temporary)
+        temporary.replace(path)
+
+    def _resume(self) -> None:
+        path = self.plan.output / STATE
+        try:
+            state = torch.load(path, map_location=self.device, weights_only=True)
+            self.net.load_state_dict(state["net"])
+            self.average.load_state_dict(state["average"])
+            self._optimiser.load_state_dict(state["optimiser"])
+        except Exception as problem:
+            raise FileProblem(
+                f"The state in “{self.plan.output}” cannot be taken up ({problem}).",
+                "Choose another output folder, or delete that one.",
+            ) from problem
+        self.step, self.seconds = int(state["step"]), float(state["seconds"])
+        self.best, self._smooth, self._rows = float(state["best"]), state["smooth"], list(state["rows"])
+
+    def _learn(self, stems: Tensor) -> float:
+        training = self.plan.training
+        self.net.train()
+        for group in self._optimiser.param_groups:
+            group["lr"] = training.learning_rate * schedule(self.step, self.plan)
+        with autocast(training.precision, self.device):
+            loss = weighted(Outcome(self.net, stems), self.plan.losses)
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.net.parameters(), training.clip)
+        self._optimiser.step()
+        # The first steps are forgotten sooner.
+        decay = min(training.average, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            for slow, fast in zip(self.average.parameters(), self.net.parameters(), strict=True):
+                slow.lerp_(fast, 1 - decay)
+            for kept, current in zip(self.average.buffers(), self.net.buffers(), strict=True):
+                kept.copy_(current)
+        return float(loss.detach())
+
+    def _watch(self) -> None:
+        scores = self.score()
+        mean = sum(scores.values()) / len(scores) if scores else -(self._smooth or 0.0)
+        row = {"step": float(self.step), "seconds": self.seconds, "loss": float(self._smooth or 0.0), **scores}
+        self._rows.append(row)
+        if mean > self.best:
+            self.best = mean
+            self.write(self.plan.output / BEST, scores)
+        write_curves(self.plan.output, self._rows)
+
+    def write(self, path: Path, scores: Mapping[str, float]) -> None:
+        """Write the averaged weights as a checkpoint."""
+        plan = self.plan
+        provenance: dict[str, Any] = {
+            **plan.provenance,
+            "steps": self.step,
+            "hours of training": round(self.seconds / 3600, 2),
+            "hours heard": round(self.step * plan.training.batch * plan.training.seconds / 3600, 1),
+            "device": describe_device(self.device),
+            "validation": {name: round(value, 2) for name, value in scores.items()},
+        }
+        checkpoint.save(path, self.average, Description(plan.net.type, self._arguments, plan.stems, RATE, provenance))
+
+
+def schedule(step: int, plan: Plan) -> float:
+    """Return the share of the highest learning rate at a step: up, level, and down at the end."""
+    training = plan.training
+    rising = (step + 1) / max(training.warm_up, 1)
+    falling = (training.steps - step) / max(training.cool_down * training.steps, 1)
+    return min(1.0, rising, falling)
+
+
+def medians(net: nn.Module, stems: Tensor, names: tuple[str, ...], device: torch.device) -> dict[str, float]:
+    """Return stem -> median over windows of one second of the plain signal-to-distortion ratio, dB.
+
+    Windows in which the true stem is below -50 dBFS do not count.
+
+    Parameters
+    ----------
+    net
+        Takes (1, 2, frames).
+    stems
+        (songs, stems, 2, frames).
+    names
+        Of the stems.
+    device
+        Where the network is.
+    """
+    ratios = []
+    with torch.inference_mode():
+        for song in stems:
+            found = net(song.sum(dim=0, keepdim=True).to(device))[0].to("cpu")
+            error, power = (value.square().unfold(-1, RATE, RATE).sum(dim=(1, 3)) for value in (found - song, song))
+            ratio = 10 * torch.log10(power / (error + _LEAST_POWER) + _LEAST_POWER)
+            ratios.append(torch.where(power / (2 * RATE) > _LEAST_POWER, ratio, torch.nan))
+    middle = torch.nanmedian(torch.cat(ratios, dim=1), dim=1).values
+    return {name: float(value) for name, value in zip(names, middle, strict=True)}
+
+
+def autocast(precision: str, device: torch.device) -> torch.autocast:
+    """Return the context in which a network computes at the precision that is asked for."""
+    half = precision == "bfloat16" or (precision == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported())
+    return torch.autocast(device.type, torch.bfloat16, enabled=half)
+
+
+def chosen_device(name: str) -> torch.device:
+    """Return the device of that name; "auto" is the fastest that is there.
+
+    Raises
+    ------
+    UserError
+        If it is not there.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        name = next(kind for kind, present in there.items() if present)
+    if not there.get(name, False):
+        raise UserError(f"There is no device “{name}” here.", "Choose auto or cpu.")
+    return torch.device(name)
+
+
+def describe_device(device: torch.device) -> str:
+    """Return the device in words."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type}, {torch.get_num_threads()} threads" if device.type == "cpu" else device.type
+
+
+def write_curves(folder: Path, rows: list[dict[str, float]]) -> None:
+    """Write what a training has come to so far, as a table and as a picture."""
+    from matplotlib.figure import Figure
+
+    with (folder / CURVES).open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows({name: f"{value:.6g}" for name, value in row.items()} for row in rows)
+    figure = Figure((9, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    steps = [row["step"] for row in rows]
+    left.plot(steps, [row["loss"] for row in rows], color="0.2")
+    left.set(xlabel="step", ylabel="loss")
+    for name in list(rows[0])[3:]:
+        right.plot(steps, [row[name] for row in rows], label=name)
+    right.set(xlabel="step", ylabel="SDR, dB (median, validation)")
+    if len(rows[0]) > 3:
+        right.legend(frameon=False)
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(folder / FIGURE)
+
+
+def _groups(net: nn.Module, decay: float) -> list[dict[str, Any]]:
+    """Return parameters with and without weight decay: vectors are shifts and scales, and have none."""
+    matrices = [value for value in net.parameters() if value.ndim > 1]
+    vectors = [value for value in net.parameters() if value.ndim <= 1]
+    return [{"params": matrices, "weight_decay": decay}, {"params": vectors, "weight_decay": 0.0}]
+
+
+def _keep_memory() -> None:
+    """Keep freed memory in the process: the next step needs as much, and fresh pages cost a third of the time."""
+    if sys.platform != "linux":
+        return
+    try:
+        library = ctypes.CDLL(None)
+        # M_MMAP_MAX, M_TRIM_THRESHOLD and M_TOP_PAD of malloc.h
+        for option, value in ((-4, 0), (-1, (1 << 31) - 1), (-2, 1 << 28)):
+            library.mallopt(option, value)
+    except (OSError, AttributeError):
+        # A C library without it: slower, no more.
+        return

@@ -31,6 +31,7 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     monkeypatch.setattr(paths, "config_folder", lambda: home / "config")
     monkeypatch.setattr(paths, "cache_folder", lambda: home / "cache")
     monkeypatch.setattr(paths, "log_folder", lambda: home / "log")
+    monkeypatch.setattr(paths, "data_folder", lambda: home / "data")
 
 
 @pytest.fixture(autouse=True)

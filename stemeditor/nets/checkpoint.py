@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialised
 from torch import nn
 
 from stemeditor.nets.description import KEY, Description, describe, unusable
@@ -56,7 +56,8 @@ def save(path: Path, net: nn.Module, description: Description, half: bool = True
         for name, value in net.state_dict().items()
     }
     temporary = path.with_name(f"{path.name}.part")
-    save_file(state, temporary, {KEY: description.to_json()})
+    # Not by safetensors' own writer, whose files only the owner may read.
+    temporary.write_bytes(serialised(state, {KEY: description.to_json()}))
     temporary.replace(path)
 
 

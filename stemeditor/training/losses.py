@@ -149,7 +149,7 @@ def multi_resolution(outcome: Outcome) -> Tensor:
     for window, hop in _RESOLUTIONS:
         front = ComplexStft(window, hop).to(outcome.sound.device)
         true, found = front(outcome.stems / scale).abs(), front(outcome.sound / scale).abs()
-        convergence = (true - found).square().sum().sqrt() / (true.square().sum().sqrt() + _LEAST)
+        convergence = ((true - found).square().sum() + _LEAST).sqrt() / (true.square().sum() + _LEAST).sqrt()
         total = total + convergence + ((found + _FLOOR).log() - (true + _FLOOR).log()).abs().mean()
     return total / len(_RESOLUTIONS)
 

@@ -310,4 +310,6 @@ class Band:
         if rng.random() < self._recipe.codecs:
             codec, kbps = str(rng.choice(("mp3", "aac"))), int(rng.choice((96, 128, 192)))
             mixed = {name: console.encoded(stem, codec, kbps) if stem.any() else stem for name, stem in mixed.items()}
-        return {name: np.ascontiguousarray(stem, np.float32) for name, stem in mixed.items()}
+        # Stems that cancel each other, and what a codec adds, may lie above what the limiter left.
+        peak = max(1.0, *(float(np.abs(stem).max(initial=0.0)) for stem in mixed.values()))
+        return {name: np.ascontiguousarray(stem / np.float32(peak), np.float32) for name, stem in mixed.items()}

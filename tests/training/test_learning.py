@@ -1,0 +1,371 @@
+"""Examples, losses, and a training that can stop at any moment."""
+
+import csv
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.io import wavfile
+
+from stemeditor.cli.learning import gathered
+from stemeditor.errors import Cancelled, FileProblem, UserError
+from stemeditor.nets import checkpoint
+from stemeditor.progress import Silent, Stoppable
+from stemeditor.training import augment, library, plan, trainer
+from stemeditor.training.augment import Augmentation
+from stemeditor.training.corpus import RATE
+from stemeditor.training.dataset import Examples
+from stemeditor.training.losses import LOSSES, Outcome, weighted
+from stemeditor.training.plan import Net, Plan, Songs, Training, Validation
+from stemeditor.training.trainer import Trainer
+from tests.nets.test_nets import SMALL, small
+
+STILL = Augmentation(0, 0, 0, 0, 0, 0, 0, 0, 0)
+
+
+def tones(seed: int, seconds: float = 1.5) -> np.ndarray:
+    """Four stems that differ in register and place: a noise above, a bass below, two tones between."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(int(seconds * RATE)) / RATE
+    voice = np.sin(2 * np.pi * rng.uniform(500, 700) * time) * (0.6 + 0.4 * np.sin(2 * np.pi * 3 * time))
+    drums = rng.normal(0, 0.5, len(time)) * np.exp(-(time % 0.25) * 40)
+    bass = np.sin(2 * np.pi * rng.uniform(50, 80) * time)
+    other = np.sin(2 * np.pi * rng.uniform(1500, 2500) * time)
+    sides = [(1, 1), (1, 1), (1, 1), (1, 0.2)]
+    stems = [np.outer(side, wave) for side, wave in zip(sides, (voice, drums, bass, other), strict=True)]
+    return (0.2 * np.stack(stems)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def songs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("songs")
+    files = [library.song_path(folder, number) for number in range(4)]
+    for number, path in enumerate(files):
+        np.save(path, np.round(tones(number) * 32767).astype(np.int16))
+    return files
+
+
+def a_plan(output: Path, steps: int = 6, **training: object) -> Plan:
+    settings: dict[str, object] = {"batch": 2, "seconds": 0.5, "warm_up": 2, "learning_rate": 5e-3, "seed": 4}
+    return Plan(
+        net=Net("unet", SMALL["unet"]),
+        songs=Songs(output, corpus="corpus"),
+        output=output,
+        training=Training(steps=steps, **{**settings, **training}),  # type: ignore[arg-type]
+        validation=Validation(1, 1.0, 3),
+    )
+
+
+# --- examples
+
+
+def test_examples_are_functions_of_their_number(songs: list[Path]) -> None:
+    one, other = Examples(songs, 8000, 3, 1, Augmentation()), Examples(songs, 8000, 3, 1, Augmentation())
+    assert one.batch(5).shape == (3, 4, 2, 8000)
+    assert one.batch(5).dtype == np.float32
+    assert np.array_equal(one.batch(5), other.batch(5))
+    assert not np.array_equal(one.batch(5), one.batch(6))
+    assert not np.array_equal(one.batch(5), Examples(songs, 8000, 3, 2, Augmentation()).batch(5))
+
+
+def test_without_changes_stems_of_an_example_belong_together(songs: list[Path]) -> None:
+    batch = Examples(songs, 8000, 4, 0, None).batch(0)
+    whole = [library.as_float(library.open_song(path)) for path in songs]
+    for example in batch:
+        hits = [song for song in whole if _place(song[0, 0], example[0, 0]) is not None]
+        assert len(hits) == 1
+        at = _place(hits[0][0, 0], example[0, 0])
+        assert np.array_equal(hits[0][..., at : at + 8000], example)
+
+
+def _place(long: np.ndarray, short: np.ndarray) -> int | None:
+    starts = np.flatnonzero(long[: len(long) - len(short) + 1] == short[0])
+    return next((int(at) for at in starts if np.array_equal(long[at : at + len(short)], short)), None)
+
+
+def test_what_is_too_short_or_not_there_is_refused(songs: list[Path]) -> None:
+    with pytest.raises(UserError, match="no songs"):
+        Examples([], 100, 1, 0, None)
+    with pytest.raises(UserError, match="shorter"):
+        Examples(songs, 2 * RATE, 1, 0, None)
+
+
+def test_each_change_does_what_it_says() -> None:
+    sound = tones(0)[3]
+    rng = np.random.default_rng(0)
+    assert np.allclose(augment.changed(sound, STILL, rng), sound, atol=1e-6)
+    assert np.allclose(augment.changed(sound, replace(STILL, swapped=1.0), rng), sound[::-1], atol=1e-6)
+    assert np.allclose(augment.changed(sound, replace(STILL, flipped=1.0), rng), -sound, atol=1e-6)
+    assert not augment.changed(sound, replace(STILL, silent=1.0), rng).any()
+    narrow = augment.changed(sound, replace(STILL, narrowed=1.0), rng)
+    assert np.allclose(narrow.mean(axis=0), sound.mean(axis=0), atol=1e-6)
+    gains = [np.abs(augment.changed(sound, replace(STILL, gain_db=3.0), rng)).max() / 0.2 for _ in range(200)]
+    assert 2.0 < np.std(20 * np.log10(gains)) < 4.0
+
+
+def test_a_slope_lowers_one_end_and_raises_the_other() -> None:
+    click = np.zeros((2, 512), np.float32)
+    click[:, 0] = 1.0
+    levels = 20 * np.log10(np.abs(np.fft.rfft(augment._sloped(click, 6.0)[0])))
+    assert levels[0] - levels[-1] == pytest.approx(-6.0, abs=0.01) or levels[-1] - levels[0] == pytest.approx(
+        -6.0, abs=0.01
+    )
+    assert abs(levels[len(levels) // 2]) < 0.2
+
+
+def test_a_stem_that_is_sped_up_is_higher_by_as_much() -> None:
+    time = np.arange(int(1.1 * 10000)) / RATE
+    sound = np.stack([np.sin(2 * np.pi * 1000 * time)] * 2).astype(np.float32)
+    faster = augment.varied(sound, 10000)
+    assert faster.shape == (2, 10000)
+    peak = np.abs(np.fft.rfft(faster[0] * np.hanning(10000), 1 << 17)).argmax() * RATE / (1 << 17)
+    assert peak == pytest.approx(1100, rel=0.002)
+    factors = [augment.factor(Augmentation(sped=0.5, speed=0.12), np.random.default_rng(n)) for n in range(300)]
+    assert 0.35 < np.mean([one != 1.0 for one in factors]) < 0.65
+    assert 1 / 1.12 <= min(factors) < 0.95 < 1.05 < max(factors) <= 1.12
+
+
+# --- losses
+
+
+class Giver(torch.nn.Module):
+    """A network that gives what it was told."""
+
+    def __init__(self, stems: torch.Tensor) -> None:
+        super().__init__()
+        self.stems = torch.nn.Parameter(stems)
+
+    def forward(self, mix: torch.Tensor) -> torch.Tensor:
+        return self.stems
+
+
+SOUND_LOSSES = [name for name in LOSSES if name in ("time_l1", "time_l2", "si_sdr", "multi_resolution", "mel")]
+
+
+@pytest.mark.parametrize("name", SOUND_LOSSES)
+def test_a_loss_is_least_for_the_truth_and_grows_with_the_error(name: str) -> None:
+    true = torch.from_numpy(np.stack([tones(0), tones(1)]))
+    noise = torch.randn(true.shape, generator=torch.Generator().manual_seed(0))
+    values = []
+    for level in (0.0, 0.003, 0.03):
+        giver = Giver(true + level * noise)
+        loss = weighted(Outcome(giver, true), {name: 1.0})
+        values.append(float(loss.detach()))
+        loss.backward()
+        assert giver.stems.grad is not None
+        assert torch.isfinite(giver.stems.grad).all()
+    assert values[0] < values[1] < values[2]
+    if name != "si_sdr":
+        assert values[0] == pytest.approx(0.0, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("net", ["unet", "band_split"])
+def test_every_loss_reaches_every_network(name: str, net: str) -> None:
+    true = torch.from_numpy(np.stack([tones(0, 0.4)]))
+    made = small(net).train()
+    loss = weighted(Outcome(made, true), {name: 2.0})
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert sum(float(value.grad.abs().sum()) for value in made.parameters() if value.grad is not None) > 0
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_loss_does_not_depend_on_the_level_of_the_song(name: str) -> None:
+    true = torch.from_numpy(np.stack([tones(0, 0.4)]))
+    net = small("unet")
+    with torch.inference_mode():
+        loud, soft = (float(weighted(Outcome(net, true * gain), {name: 1.0})) for gain in (1.0, 0.05))
+    assert soft == pytest.approx(loud, rel=0.02, abs=0.02)
+
+
+def test_the_short_cut_over_points_is_the_error_of_the_spectrum() -> None:
+    true = torch.from_numpy(np.stack([tones(0, 0.4)]))
+    net = small("unet")
+    outcome = Outcome(net, true)
+    with torch.inference_mode():
+        short = float(LOSSES["points"](outcome))
+        power = (outcome.spectra - outcome.true_spectra).abs().square()
+        level = net.points.mean(outcome.true_spectra.sum(dim=1).abs().square()).mean()
+        widths = torch.cat([torch.full((count,), float(width)) for count, width in net.points.groups])
+        lengths = (net.points.mean(power) / level).sqrt() * (widths / widths.mean())[:, None]
+    assert short == pytest.approx(float(lengths.mean()), rel=1e-3)
+
+
+def test_a_loss_on_masks_is_refused_for_a_network_without() -> None:
+    true = torch.from_numpy(np.stack([tones(0, 0.2)]))
+    with pytest.raises(ValueError, match="draw masks"):
+        weighted(Outcome(Giver(true), true), {"points": 1.0})
+
+
+# --- training
+
+
+def test_the_learning_rate_rises_stays_and_falls() -> None:
+    long = a_plan(Path("."), steps=100, warm_up=10, cool_down=0.5)
+    rates = [trainer.schedule(step, long) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[9:50] == [1.0] * 41
+    assert rates[75] == pytest.approx(0.5)
+    assert 0 < rates[99] <= 0.021
+
+
+def test_a_few_steps_lower_the_loss(songs: list[Path], tmp_path: Path) -> None:
+    learning = replace(a_plan(tmp_path, steps=30), augmentation=STILL)
+    taught = Trainer(learning, songs, "cpu")
+    batch = torch.from_numpy(Examples(songs, RATE // 2, 4, 9, None).batch(0))
+
+    def loss() -> float:
+        with torch.inference_mode():
+            return float(weighted(Outcome(taught.average.eval(), batch), learning.losses))
+
+    before = loss()
+    taught.run(Silent())
+    assert loss() < 0.8 * before
+    rows = list(csv.DictReader((tmp_path / trainer.CURVES).read_text().splitlines()))
+    assert [float(row["step"]) for row in rows] == [*range(3, 31, 3)]
+    assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
+    assert set(rows[0]) == {"step", "seconds", "loss", *learning.stems}
+    assert (tmp_path / trainer.FIGURE).stat().st_size > 5000
+    net, description = checkpoint.load(tmp_path / trainer.BEST)
+    assert description.provenance["steps"] <= 30
+    assert description.stems == learning.stems
+    assert torch.isfinite(net(batch[:1].sum(dim=1))).all()
+
+
+class StopAt(Stoppable):
+    def __init__(self, fraction: float) -> None:
+        super().__init__()
+        self._fraction = fraction
+
+    def advance(self, fraction: float, text: str = "") -> None:
+        if fraction >= self._fraction:
+            self.cancel()
+        super().advance(fraction, text)
+
+
+def test_a_training_that_was_stopped_ends_with_the_same_weights(songs: list[Path], tmp_path: Path) -> None:
+    through = Trainer(a_plan(tmp_path / "through"), songs, "cpu")
+    through.run(Silent())
+    stopped = Trainer(a_plan(tmp_path / "stopped"), songs, "cpu")
+    with pytest.raises(Cancelled):
+        stopped.run(StopAt(0.5))
+    assert stopped.step == 3
+    resumed = Trainer(a_plan(tmp_path / "stopped"), songs, "cpu")
+    assert resumed.step == 3
+    resumed.run(Silent())
+    assert resumed.step == through.step == 6
+    for mine, theirs in ((through.net, resumed.net), (through.average, resumed.average)):
+        for (name, first), (_, second) in zip(mine.state_dict().items(), theirs.state_dict().items(), strict=True):
+            assert torch.equal(first, second), name
+    rows = (tmp_path / "through" / trainer.CURVES).read_text(), (tmp_path / "stopped" / trainer.CURVES).read_text()
+    strip = [[line.split(",")[:1] + line.split(",")[2:] for line in text.splitlines()] for text in rows]
+    assert strip[0] == strip[1]
+
+
+def test_a_training_that_has_ended_does_nothing_more(songs: list[Path], tmp_path: Path) -> None:
+    Trainer(a_plan(tmp_path, steps=2), songs, "cpu").run(Silent())
+    again = Trainer(a_plan(tmp_path, steps=2), songs, "cpu")
+    seconds = again.seconds
+    again.run(Silent())
+    assert (again.step, again.seconds) == (2, seconds)
+
+
+def test_a_broken_state_is_refused_in_words(songs: list[Path], tmp_path: Path) -> None:
+    (tmp_path / trainer.STATE).write_bytes(b"no state")
+    with pytest.raises(FileProblem, match="cannot be taken up"):
+        Trainer(a_plan(tmp_path), songs, "cpu")
+
+
+def test_too_few_songs_are_refused(songs: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="too few"):
+        Trainer(a_plan(tmp_path), songs[:1], "cpu")
+
+
+def test_a_device_that_is_not_there_is_refused() -> None:
+    assert trainer.chosen_device("cpu").type == "cpu"
+    with pytest.raises(UserError, match="no device"):
+        trainer.chosen_device("abacus")
+
+
+def test_medians_are_those_of_the_windows_that_sound() -> None:
+    true = torch.from_numpy(np.stack([tones(0, 3.0)]))
+    true[:, 1] = 0.0
+    noise = torch.randn(true.shape, generator=torch.Generator().manual_seed(0))
+    noise *= 0.1 * true.square().mean(dim=(2, 3), keepdim=True).sqrt()
+    found = trainer.medians(Giver(true + noise), true, ("a", "b", "c", "d"), torch.device("cpu"))
+    assert np.isnan(found["b"])
+    assert [found[name] for name in "acd"] == pytest.approx([20.0] * 3, abs=0.5)
+
+
+# --- plans
+
+
+def test_the_plan_that_is_shipped_is_read(tmp_path: Path) -> None:
+    from stemeditor import paths
+
+    shipped = plan.read(paths.resource("training", "default.toml"))
+    assert shipped.net.type in checkpoint.NETS
+    assert shipped.losses == {"points": 1.0}
+    made = checkpoint.build(shipped.net.type, shipped.net.arguments)
+    assert sum(value.numel() for value in made.parameters()) < 6e6
+
+
+WRONG: list[tuple[Callable[[dict[str, dict[str, object]]], object], str]] = [
+    (lambda document: document["net"].update(type="unett"), "Did you mean unet"),
+    (lambda document: document["net"].update(typo=1), "no setting in \\[net\\] “typo”"),
+    (lambda document: document.update(losses={"l3": 1.0}), "no loss “l3”"),
+    (lambda document: document.update(training={"steps": "many"}), "“steps” cannot be 'many'"),
+    (lambda document: document.update(training={"batch": 0}), "“batch” must be above zero"),
+    (lambda document: document.update(training={"precision": "double"}), "no precision"),
+    (lambda document: document["songs"].update(corpus=""), "names no songs"),
+    (lambda document: document.pop("net"), "has no “net”"),
+    (lambda document: document.update(net=3), "“net” cannot be 3"),
+    (lambda document: document["songs"].update(data_sets="musdb"), "“data_sets” cannot be"),
+    (lambda document: document["songs"].update(count=True), "“count” cannot be True"),
+]
+
+
+@pytest.mark.parametrize(("change", "words"), WRONG)
+def test_a_wrong_plan_is_refused_in_words(change: Callable[[dict[str, dict[str, object]]], object], words: str) -> None:
+    document: dict[str, dict[str, object]] = {
+        "net": {"type": "unet"},
+        "songs": {"folder": "songs", "corpus": "corpus"},
+        "output": "out",  # type: ignore[dict-item]
+    }
+    plan.parsed(document)
+    change(document)
+    with pytest.raises(UserError, match=words):
+        plan.parsed(document)
+
+
+def test_a_file_that_is_no_plan_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be read"):
+        plan.read(tmp_path / "none.toml")
+    (tmp_path / "bad.toml").write_text("steps = = 3")
+    with pytest.raises(UserError, match="no TOML"):
+        plan.read(tmp_path / "bad.toml")
+
+
+# --- data sets
+
+
+def test_a_data_set_becomes_songs_to_learn_from(tmp_path: Path) -> None:
+    stems = tones(3)
+    for name, rate in (("first", RATE), ("second", 22050)):
+        folder = tmp_path / "set" / "train" / name
+        folder.mkdir(parents=True)
+        for stem, sound in zip(("vocals", "drums", "bass", "piano"), stems, strict=True):
+            wavfile.write(folder / f"{stem}.wav", rate, np.ascontiguousarray(sound.T))
+    wanted = replace(a_plan(tmp_path), songs=Songs(tmp_path / "kept", data_sets=(str(tmp_path / "set"),)))
+    files = gathered(wanted, Silent())
+    assert len(files) == 2
+    first = library.as_float(library.open_song(files[0]))
+    # What the network does not give belongs to the rest.
+    assert np.abs(first - stems).max() < 1e-4
+    assert library.open_song(files[1]).shape[-1] == 2 * stems.shape[-1]
+    times = [file.stat().st_mtime_ns for file in files]
+    assert [file.stat().st_mtime_ns for file in gathered(wanted, Silent())] == times

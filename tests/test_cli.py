@@ -75,7 +75,7 @@ def test_some_stems_and_the_rest_in_another_format(window: Window, song: Path, t
 
 def test_parameters_reach_the_method(window: Window, song: Path, tmp_path: Path, capsys) -> None:
     for name, focus in (("a", "0"), ("b", "40")):
-        assert run(window, "separate", song, "-o", tmp_path / name, "--param", f"focus={focus}") == 0
+        assert run(window, "separate", song, "-o", tmp_path / name, "-m", "classic", "--param", f"focus={focus}") == 0
     first, second = (soundfile.read(tmp_path / name / "My song" / "vocals.wav")[0] for name in "ab")
     assert np.abs(first).mean() > np.abs(second).mean()
 
@@ -88,9 +88,9 @@ def test_parameters_reach_the_method(window: Window, song: Path, tmp_path: Path,
         (["--format", "wvv"], "Did you mean wav"),
         (["--subtype", "7"], "has no “7”"),
         (["--name", "{nobody}"], "nobody"),
-        (["--param", "focuss=1"], "Did you mean focus"),
-        (["--param", "focus=much"], "no value for focus"),
-        (["--param", "focus=4000"], "between"),
+        (["-m", "classic", "--param", "focuss=1"], "Did you mean focus"),
+        (["-m", "classic", "--param", "focus=much"], "no value for focus"),
+        (["-m", "classic", "--param", "focus=4000"], "between"),
         (["--device", "toaster"], "no device"),
         (["--overs", "shout"], "no overs"),
     ],
@@ -147,6 +147,7 @@ def test_doctor_looks_at_everything(window: Window, capsys) -> None:
     for key in ("wav", "flac", "ogg", "mp3", "m4a"):
         assert rows[f"format {key}"]["ok"], rows[f"format {key}"]["text"]
     assert {"python", "sound output", "cache folder", "packages"} <= set(rows)
+    assert "million weights" in rows["networks"]["text"]
     assert run(window, "doctor") == 0
     assert "format mp3: writes and reads" in capsys.readouterr().out
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +11,7 @@ import typer
 
 from stemeditor import paths
 from stemeditor.cli.terminal import bars, say
-from stemeditor.errors import Cancelled, UserError
+from stemeditor.errors import UserError
 from stemeditor.progress import Part, Progress
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ def train(
     songs: _Songs = None,
     device: Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda or mps.")] = "auto",
     make_only: Annotated[bool, typer.Option("--make-only", help="Make or convert the songs, and no more.")] = False,
+    install: Annotated[
+        str, typer.Option("--install", help="Name under which the network can then be chosen.", metavar="NAME")
+    ] = "",
 ) -> None:
     """Train a network. Stop it at any moment: the same command goes on from there."""
     from stemeditor.training.plan import read
@@ -40,8 +44,10 @@ def train(
         plan = replace(plan, output=output)
     kept = replace(plan.songs, folder=songs or plan.songs.folder, corpus=corpus or plan.songs.corpus)
     plan = replace(plan, songs=kept)
-    with bars(False) as bar, bar(config.stem) as progress:
-        try:
+    # A machine that is taken away says so by this signal; the state is kept as after Ctrl+C.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with bars(False) as bar, bar(config.stem) as progress:
             files = gathered(plan, Part(progress, 0.0, _SHARE_OF_MAKING))
             if make_only:
                 return
@@ -49,10 +55,14 @@ def train(
 
             trainer = Trainer(plan, files, device)
             trainer.run(Part(progress, _SHARE_OF_MAKING, 1.0))
-        except KeyboardInterrupt as stop:
-            raise Cancelled from stop
+    finally:
+        signal.signal(signal.SIGTERM, before)
     names = ", ".join((BEST, CURVES, FIGURE))
     print(f"{trainer.step} steps in {trainer.seconds / 3600:.1f} h; {names} are in {plan.output}")
+    if install:
+        from stemeditor.methods import neural
+
+        print(f"It can be chosen as {neural.install(plan.output / BEST, install)}, here and in the window.")
 
 
 def songs(

@@ -22,7 +22,7 @@ class _BarProgress(Silent):
         self._bars, self._task = bars, task
 
     def advance(self, fraction: float, text: str = "") -> None:
-        self._bars.update(self._task, completed=fraction)
+        self._bars.update(self._task, completed=fraction, text=text)
 
 
 @contextlib.contextmanager
@@ -40,12 +40,12 @@ def bars(quiet: bool) -> Iterator[Callable[[str], contextlib.AbstractContextMana
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), TextColumn("{task.fields[text]}"))
     with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
 
         @contextlib.contextmanager
         def shown(name: str) -> Iterator[Progress]:
-            task = bars.add_task(name, total=1.0)
+            task = bars.add_task(name, total=1.0, text="")
             try:
                 yield _BarProgress(bars, task)
             finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import os
 import platform
 import shutil
@@ -17,9 +16,10 @@ import numpy as np
 
 from stemeditor import __version__, paths
 from stemeditor.audio import files
+from stemeditor.audio.buffer import Audio
 from stemeditor.errors import UserError
 
-_PACKAGES = ("numpy", "scipy", "soundfile", "av", "soxr", "sounddevice", "mutagen", "PySide6-Essentials")
+_PACKAGES = ("numpy", "scipy", "soundfile", "av", "soxr", "sounddevice", "mutagen", "torch", "PySide6-Essentials")
 _LITTLE_ROOM = 5 * 10**9
 
 
@@ -42,7 +42,7 @@ def examine() -> list[Finding]:
         _packages(),
         _guarded("sound output", _outputs),
         *(_guarded(f"format {row.key}", lambda row=row: _round_trip(row)) for row in files.ENCODINGS),  # type: ignore[misc]
-        _accelerator(),
+        _guarded("networks", _networks),
         _guarded("cache folder", _cache),
         Finding("settings", True, str(paths.config_folder())),
     ]
@@ -100,13 +100,23 @@ def _round_trip(row: files.Encoding) -> tuple[bool, str]:
     return abs(read - samples.shape[1]) < 5000, "writes and reads"
 
 
-def _accelerator() -> Finding:
-    if importlib.util.find_spec("torch") is None:
-        return Finding("accelerator", True, "none needed; PyTorch is not installed, the classical methods use the CPU")
-    import torch  # type: ignore[import-not-found, unused-ignore]
+def _networks() -> tuple[bool, str]:
+    """Let the shipped network take a moment of sound apart."""
+    from stemeditor.methods.neural import Compact
+    from stemeditor.progress import Silent
 
-    name = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "CPU only"
-    return Finding("accelerator", True, f"PyTorch {torch.__version__}, {name}")
+    method = Compact()
+    noise = np.random.default_rng(0).standard_normal((2, 4410)).astype(np.float32)
+    method.separate(Audio(noise, 44100), {}, Silent())
+    net, _ = method.network()
+    import torch
+
+    device = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "CPU only"
+    weights = sum(value.numel() for value in net.parameters())
+    return (
+        True,
+        f"PyTorch {torch.__version__}, {device}; {method.info.name.lower()}, {weights / 1e6:.1f} million weights",
+    )
 
 
 def _cache() -> tuple[bool, str]:

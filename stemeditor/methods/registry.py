@@ -7,6 +7,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 
 from stemeditor.errors import UserError
+from stemeditor.methods import neural
 from stemeditor.methods.base import Method, MethodInfo
 from stemeditor.methods.wiener import refined
 
@@ -17,6 +18,7 @@ ENTRY_POINTS = "stemeditor.methods"
 """Other packages may add methods: an entry point of this group is key = "module:Class"."""
 
 _TABLE = {
+    "compact": "stemeditor.methods.neural:Compact",
     "classic": "stemeditor.methods.classic:Classic",
     "kam": "stemeditor.methods.neighbours:Kam",
     "hpss": "stemeditor.methods.hpss:Hpss",
@@ -50,9 +52,9 @@ _TABLE = {
 
 
 def keys() -> tuple[str, ...]:
-    """Return the keys of all methods, the default first, ours before others'."""
+    """Return the keys of all methods: ours, others', and networks that a person has trained."""
     others = sorted(entry.name for entry in entry_points(group=ENTRY_POINTS))
-    return (*_TABLE, *(key for key in others if key not in _TABLE))
+    return (*_TABLE, *(key for key in others if key not in _TABLE), *neural.own_keys())
 
 
 def load(key: str) -> Method:
@@ -66,6 +68,8 @@ def load(key: str) -> Method:
     if key in _TABLE:
         module, _, name = _TABLE[key].partition(":")
         return refined(getattr(import_module(module), name)())
+    if key.startswith(neural.OWN):
+        return refined(neural.own(key))
     for entry in entry_points(group=ENTRY_POINTS):
         if entry.name == key:
             try:

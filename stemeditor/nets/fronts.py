@@ -118,9 +118,9 @@ class Sight(nn.Module):
 
     Eight rows: the levels of both channels, of their half sum and half difference, compressed so that quiet sound
     becomes visible; the real and imaginary part of the coherence between the channels; and those of the coherence
-    with the window before, turned back by what a tone in the middle of the bin would have turned, so that a steady tone
-    shows how far it lies from the middle, a stroke the same in all bins, and noise anything. The level of the whole is taken out, and so is
-    the slope that spectra of music have.
+    with the window before, turned back by what a tone in the middle of the bin would have turned, so that a steady
+    tone shows how far it lies from the middle, a stroke the same in all bins, and noise anything. The level of the
+    whole is taken out, and so is the slope that spectra of music have.
     """
 
     def __init__(self, points: Points, window: int, hop: int) -> None:

@@ -26,10 +26,13 @@ class Net:
         A key of `nets.checkpoint.NETS`.
     arguments
         Of the network; how many stems it has is known.
+    start
+        A checkpoint of the same network whose weights it begins with; empty for random ones.
     """
 
     type: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    start: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,8 @@ class Trainer:
             self.average = checkpoint.build(plan.net.type, self._arguments).to(self.device).eval()
         except ValueError as problem:
             raise UserError(f"The network cannot be built: {problem}.", "See [net] in the configuration.") from problem
+        if plan.net.start:
+            self._begin_with(Path(plan.net.start).expanduser())
         self.average.load_state_dict(self.net.state_dict())
         self._optimiser = torch.optim.AdamW(
             _groups(self.net, training.weight_decay), lr=training.learning_rate, betas=(0.9, 0.98)
@@ -140,6 +142,20 @@ class Trainer:
         temporary = path.with_name(f"{path.name}.part")
         torch.save(state, temporary)
         temporary.replace(path)
+
+    def _begin_with(self, path: Path) -> None:
+        """Take the weights of a checkpoint.
+
+        Raises
+        ------
+        UserError
+            If it is not there, or another network's.
+        """
+        start, _ = checkpoint.load(path)
+        try:
+            self.net.load_state_dict(start.state_dict())
+        except RuntimeError as problem:
+            raise UserError(f"“{path.name}” holds another network than the plan's.", "See [net].") from problem
 
     def _resume(self) -> None:
         path = self.plan.output / STATE

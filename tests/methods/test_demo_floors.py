@@ -20,6 +20,7 @@ STEMS = ("vocals", "drums", "bass", "other")
 # The song itself as the estimate has -8 to -2 dB for these stems. The floor of 3 dB for the bass was lowered where the
 # kick drum, which lies in the bass's register, goes with it.
 FLOORS = {
+    "compact": {"vocals": 0.0, "drums": 2.0, "bass": 3.0},
     "classic": {"vocals": 0.0, "drums": 0.0, "bass": 3.0},
     "kam": {"vocals": 0.0, "drums": 0.0, "bass": 3.0},
     "hpss": {"drums": 0.0},

@@ -274,6 +274,21 @@ def test_a_training_that_has_ended_does_nothing_more(songs: list[Path], tmp_path
     assert (again.step, again.seconds) == (2, seconds)
 
 
+def test_a_training_may_begin_with_the_weights_of_another(songs: list[Path], tmp_path: Path) -> None:
+    first = Trainer(a_plan(tmp_path / "first"), songs, "cpu")
+    first.run(Silent())
+    path = tmp_path / "first" / "kept.safetensors"
+    first.write(path, {})
+    begun = replace(a_plan(tmp_path / "second"), net=Net("unet", SMALL["unet"], str(path)))
+    second = Trainer(begun, songs, "cpu")
+    assert second.step == 0
+    before, after = first.average.state_dict()["head.weight"], second.net.state_dict()["head.weight"]
+    assert torch.equal(before.half(), after.half())
+    other = replace(begun, net=Net("unet", {"widths": (4, 6)}, str(path)))
+    with pytest.raises(UserError, match="another network"):
+        Trainer(other, songs, "cpu")
+
+
 def test_a_broken_state_is_refused_in_words(songs: list[Path], tmp_path: Path) -> None:
     (tmp_path / trainer.STATE).write_bytes(b"no state")
     with pytest.raises(FileProblem, match="cannot be taken up"):

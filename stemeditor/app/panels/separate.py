@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QFont
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
+    QFileDialog,
     QHBoxLayout,
     QLabel,
     QListWidget,
@@ -20,9 +23,11 @@ from PySide6.QtWidgets import (
 from stemeditor.app.controller import Controller
 from stemeditor.app.forms import Form
 from stemeditor.app.theme import font
-from stemeditor.methods import registry, runner
+from stemeditor.errors import UserError
+from stemeditor.methods import neural, registry, runner
 from stemeditor.methods.base import MethodInfo
 from stemeditor.methods.components import OVERRULE
+from stemeditor.nets.description import SUFFIX
 
 LIST_ITEM_HEIGHT = 30
 
@@ -44,9 +49,12 @@ class SeparateDialog(QDialog):
         self.methods = QListWidget()
         self.methods.setAccessibleName("Methods")
         self.methods.setFixedWidth(270)
-        self._keys = registry.keys()
+        self._keys: tuple[str, ...] = ()
         self._rows: dict[str, int] = {}
-        self._fill()
+        self.add = QPushButton("Add a network…")
+        self.add.setToolTip("Choose a network that was trained with this program, from a file")
+        self.add.setAutoDefault(False)
+        self.add.clicked.connect(self._add_network)
         self.name = QLabel()
         self.name.setProperty("role", "title")
         self.sentence = self._text("")
@@ -90,7 +98,11 @@ class SeparateDialog(QDialog):
         right.addWidget(self.source)
         body = QHBoxLayout()
         body.setSpacing(20)
-        body.addWidget(self.methods)
+        left = QVBoxLayout()
+        left.setSpacing(8)
+        left.addWidget(self.methods, 1)
+        left.addWidget(self.add)
+        body.addLayout(left)
         body.addLayout(right, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(18, 18, 18, 16)
@@ -98,8 +110,9 @@ class SeparateDialog(QDialog):
         layout.addLayout(body, 1)
         layout.addWidget(buttons)
         self.methods.currentItemChanged.connect(self._chosen)
+        self._fill()
         chosen = controller.settings.text("method")
-        self.choose(chosen if chosen in self._rows else self._keys[0])
+        self.choose(chosen if chosen in self._rows else registry.DEFAULT)
         self.methods.itemDoubleClicked.connect(self._start)
 
     @property
@@ -118,6 +131,9 @@ class SeparateDialog(QDialog):
 
     def _fill(self) -> None:
         """List the methods by family; the names of the families cannot be chosen."""
+        self.methods.clear()
+        self._rows.clear()
+        self._keys = registry.keys()
         infos = [registry.info(key) for key in self._keys]
         for family in dict.fromkeys(info.family for info in infos):
             head = QListWidgetItem(family.upper())
@@ -141,6 +157,8 @@ class SeparateDialog(QDialog):
         return label
 
     def _chosen(self) -> None:
+        if self.methods.currentItem() is None:
+            return
         info: MethodInfo = registry.info(self.key)
         self.name.setText(info.name)
         self.sentence.setText(info.sentence)
@@ -168,6 +186,23 @@ class SeparateDialog(QDialog):
         self.parts.setVisible(OVERRULE.name in names)
         self.parts.setEnabled(song is not None and not trouble and not self._controller.separating)
         self.start.setEnabled(self._controller.can_separate and not trouble)
+
+    def _add_network(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Add a network", "", f"Networks (*{SUFFIX});;All files (*)")
+        if path:
+            self.add_network(Path(path))
+
+    def add_network(self, path: Path) -> None:
+        """Keep a network among the methods and choose it; say what is wrong if it is none."""
+        try:
+            key = neural.install(path, path.stem)
+        except (UserError, OSError) as problem:
+            self.trouble.setText(str(problem))
+            self.trouble.setVisible(True)
+            return
+        self._forms.pop(key, None)
+        self._fill()
+        self.choose(key)
 
     def _choose_instead(self) -> None:
         self.choose(registry.info(self.key).instead)

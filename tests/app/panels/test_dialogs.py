@@ -18,6 +18,9 @@ from stemeditor.app.panels.settings import AboutDialog, SettingsDialog, Shortcut
 from stemeditor.app.theme import DARK
 from stemeditor.jobs.export import ExportRequest, FilesExist, TooLoud
 from stemeditor.methods import registry
+from stemeditor.nets import checkpoint
+from stemeditor.nets.description import Description
+from tests.nets.test_nets import SMALL, small
 
 Show = Callable[[], Parts]
 
@@ -56,6 +59,7 @@ def test_separate_uses_what_was_set_and_remembers_the_method(
 def test_reset_brings_the_defaults_back(show: Show, qtbot: QtBot) -> None:
     dialog = SeparateDialog(show().controller)
     qtbot.addWidget(dialog)
+    dialog.choose("classic")
     dialog.form.editors["focus"].show_value(3.0)
     qtbot.mouseClick(dialog.reset, Qt.MouseButton.LeftButton)
     assert dialog.form.values["focus"] == 10.0
@@ -193,3 +197,20 @@ def test_a_job_shows_how_far_it_is_and_can_be_stopped(qtbot: QtBot) -> None:
 def test_estimates_read_like_people_talk() -> None:
     assert [time_left(s) for s in (None, 0.2, 59.4, 125)] == ["", "1 s left", "59 s left", "2 min left"]
     assert [duration_text(s) for s in (0.1, 30, 300)] == ["about 1 s", "about 30 s", "about 5 min"]
+
+
+def test_a_network_of_ones_own_is_added_and_chosen(show: Show, tmp_path: Path, qtbot: QtBot) -> None:
+    path = tmp_path / "lesson.safetensors"
+    stems = ("vocals", "drums", "bass", "other")
+    checkpoint.save(path, small("unet"), Description("unet", SMALL["unet"], stems, 44100, {"name": "Lesson"}))
+    dialog = SeparateDialog(show().controller)
+    qtbot.addWidget(dialog)
+    (tmp_path / "none.safetensors").write_bytes(b"nothing")
+    before = dialog.key
+    dialog.add_network(tmp_path / "none.safetensors")
+    assert "no network" in dialog.trouble.text()
+    assert dialog.key == before
+    dialog.add_network(path)
+    assert dialog.key == "own:lesson"
+    assert dialog.name.text() == "Lesson"
+    assert not dialog.trouble.text()

@@ -1,0 +1,119 @@
+"""Networks as methods: the one that is shipped, and a person's own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stemeditor import nets
+from stemeditor.audio.buffer import Audio
+from stemeditor.errors import FileProblem, UserError
+from stemeditor.methods import neural, registry, runner
+from stemeditor.nets import checkpoint
+from stemeditor.nets.description import Description, describe
+from stemeditor.progress import Silent
+from tests.helpers.sounds import music
+from tests.nets.test_nets import SMALL, small
+
+
+def separated(key: str, samples: np.ndarray, rate: int = 44100) -> dict[str, np.ndarray]:
+    pieces = list(runner.stream(Audio(samples, rate), registry.load(key), {}, Silent()))
+    return {name: np.concatenate([piece.stems[name] for piece in pieces], axis=1) for name in pieces[0].stems}
+
+
+@pytest.fixture
+def own_network(tmp_path: Path) -> Path:
+    path = tmp_path / "trained.safetensors"
+    description = Description(
+        "unet", {**SMALL["unet"], "stems": 3}, ("guitar", "keys", "other"), 44100, {"name": "Lesson"}
+    )
+    checkpoint.save(path, small("unet", stems=3), description)
+    return path
+
+
+def test_the_network_that_is_shipped_is_small_and_says_where_it_comes_from() -> None:
+    path = neural.Compact().path
+    assert path.stat().st_size < 13e6
+    description = describe(path)
+    assert description.stems == registry.info("compact").stems
+    assert description.provenance["licence"]
+    assert float(description.provenance["hours heard"]) > 1
+    net, _ = checkpoint.load(path)
+    assert sum(value.numel() for value in net.parameters()) < 6e6
+    assert path.with_suffix(".md").is_file()
+
+
+def test_an_own_network_can_be_chosen_and_its_stems_add_up(own_network: Path) -> None:
+    assert neural.install(own_network, "lesson") == "own:lesson"
+    assert registry.keys()[-1] == "own:lesson"
+    info = registry.info("own:lesson")
+    assert (info.name, info.stems, info.rest) == ("Lesson", ("guitar", "keys", "other"), "other")
+    song = music(1.5, rate=48000)
+    stems = separated("own:lesson", song, 48000)
+    assert tuple(stems) == info.stems
+    assert np.abs(sum(stems.values()) - song).max() < 1e-5
+    assert all(np.abs(stem).max() > 1e-4 for stem in stems.values())
+
+
+def test_a_network_that_is_trained_anew_is_heard_at_once(own_network: Path, tmp_path: Path) -> None:
+    neural.install(own_network, "lesson")
+    song = music(1.0)
+    before = separated("own:lesson", song)
+    net, description = checkpoint.load(own_network)
+    for value in net.parameters():
+        value.data.mul_(1.5)
+    checkpoint.save(own_network, net, description)
+    neural.install(own_network, "lesson")
+    # Files are told apart by their time; two within one tick of the clock would be one.
+    target = neural.own_folder() / "lesson.safetensors"
+    os.utime(target, (1, 1))
+    after = separated("own:lesson", song)
+    assert np.abs(before["guitar"] - after["guitar"]).max() > 1e-4
+
+
+def test_a_file_that_is_no_network_is_left_out_and_costs_nothing(own_network: Path) -> None:
+    neural.install(own_network, "good")
+    (neural.own_folder() / "bad.safetensors").write_bytes(b"no network")
+    assert neural.own_keys() == ("own:good",)
+    with pytest.raises(FileProblem, match="no network"):
+        registry.load("own:bad")
+    with pytest.raises(FileProblem, match="no network"):
+        neural.install(neural.own_folder() / "bad.safetensors", "worse")
+
+
+@pytest.mark.parametrize("name", ["", "../up", ".hidden", "a/b"])
+def test_a_network_is_not_kept_outside_its_folder(own_network: Path, name: str) -> None:
+    with pytest.raises(UserError, match="cannot be the name"):
+        neural.install(own_network, name)
+
+
+def test_without_torch_the_method_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(nets, "checkpoint", raising=False)
+    monkeypatch.setitem(sys.modules, "stemeditor.nets.checkpoint", None)
+    neural._loaded.cache_clear()
+    with pytest.raises(UserError, match="does not start here") as told:
+        separated("compact", music(0.5))
+    assert "classic" in told.value.hint
+
+
+def test_torch_is_not_imported_before_a_network_works() -> None:
+    code = (
+        "import sys; from stemeditor.methods import registry; "
+        "[registry.info(key) for key in registry.keys()]; assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_the_join_of_two_segments_makes_no_click() -> None:
+    song = music(16.0)
+    whole = separated("compact", song)
+    info = registry.info("compact")
+    assert info.segment_s is not None
+    for name in ("vocals", "drums", "bass"):
+        steps = np.abs(np.diff(whole[name][0], n=2))
+        typical = np.quantile(steps, 0.9999)
+        # The first segment is shorter; joins lie where two overlap.
+        assert steps[44100 * 3 : 44100 * 6].max() < 3 * max(typical, 1e-5)

@@ -34,6 +34,8 @@ class Augmentation:
         Share of stems that are played faster or slower, their pitch with it.
     speed
         How far, as a factor: 0.1 is from 1/1.1 to 1.1.
+    deep
+        Share of bass stems that are played up to an octave lower: recorded basses seldom go where synthesisers do.
     coloured_db
         Standard deviation of a slope in the stem's spectrum, over its whole range.
 
@@ -51,6 +53,7 @@ class Augmentation:
     narrowed: float = 0.3
     sped: float = 0.3
     speed: float = 0.12
+    deep: float = 0.35
     coloured_db: float = 3.0
 
 
@@ -59,6 +62,11 @@ def factor(plan: Augmentation, rng: np.random.Generator) -> float:
     if rng.random() >= plan.sped:
         return 1.0
     return float(np.exp(rng.uniform(-1, 1) * np.log1p(plan.speed)))
+
+
+def deeper(plan: Augmentation, rng: np.random.Generator) -> float:
+    """Draw how much slower a bass is played beyond that; 1 for most."""
+    return float(2.0 ** -rng.uniform(0.2, 1.0)) if rng.random() < plan.deep else 1.0
 
 
 def varied(sound: Samples, frames: int) -> Samples:

@@ -32,6 +32,8 @@ class Examples:
         Where the draws begin.
     plan
         What is changed; None for songs as they are.
+    bass
+        Which stem is the bass; below 0 if none is.
 
     Raises
     ------
@@ -39,11 +41,19 @@ class Examples:
         If there are no songs, or they are shorter than an example.
     """
 
-    def __init__(self, songs: Sequence[Path], frames: int, batch: int, seed: int, plan: Augmentation | None) -> None:
+    def __init__(
+        self,
+        songs: Sequence[Path],
+        frames: int,
+        batch: int,
+        seed: int,
+        plan: Augmentation | None,
+        bass: int = -1,
+    ) -> None:
         if not songs:
             raise UserError("There are no songs to learn from.", "Make some, or name a folder that holds some.")
         self._songs = tuple(songs)
-        self._frames, self._size, self._seed, self._plan = frames, batch, seed, plan
+        self._frames, self._size, self._seed, self._plan, self._bass = frames, batch, seed, plan, bass
         shortest = min(open_song(path).shape[-1] for path in songs)
         longest = 1.0 + (plan.speed if plan else 0.0)
         if shortest < frames * longest:
@@ -65,15 +75,16 @@ class Examples:
         speed = augment.factor(plan, rng)
         parts = []
         for stem in range(song.shape[0]):
-            part = self._audible(stem, rng) if remixed else self._stretch(song, stem, at, speed)
+            own = speed * (augment.deeper(plan, rng) if stem == self._bass else 1.0)
+            part = self._audible(stem, own / speed, rng) if remixed else self._stretch(song, stem, at, own)
             parts.append(augment.changed(part, plan, rng))
         return np.stack(parts)
 
-    def _audible(self, stem: int, rng: np.random.Generator) -> Samples:
+    def _audible(self, stem: int, slower: float, rng: np.random.Generator) -> Samples:
         """Return a stretch of any song's stem; mostly one in which something sounds."""
         assert self._plan is not None
         for _ in range(_TRIES):
-            part = self._stretch(self._draw(rng), stem, rng.random(), augment.factor(self._plan, rng))
+            part = self._stretch(self._draw(rng), stem, rng.random(), slower * augment.factor(self._plan, rng))
             if np.abs(part[:, ::64]).max() > _QUIET:
                 break
         return part

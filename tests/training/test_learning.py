@@ -23,7 +23,7 @@ from stemeditor.training.plan import Net, Plan, Songs, Training, Validation
 from stemeditor.training.trainer import Trainer
 from tests.nets.test_nets import SMALL, small
 
-STILL = Augmentation(0, 0, 0, 0, 0, 0, 0, 0, 0)
+STILL = Augmentation(0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 def tones(seed: int, seconds: float = 1.5) -> np.ndarray:
@@ -126,6 +126,23 @@ def test_a_stem_that_is_sped_up_is_higher_by_as_much() -> None:
     factors = [augment.factor(Augmentation(sped=0.5, speed=0.12), np.random.default_rng(n)) for n in range(300)]
     assert 0.35 < np.mean([one != 1.0 for one in factors]) < 0.65
     assert 1 / 1.12 <= min(factors) < 0.95 < 1.05 < max(factors) <= 1.12
+
+
+def test_only_the_bass_goes_deeper(songs: list[Path]) -> None:
+    factors = [augment.deeper(Augmentation(deep=0.5), np.random.default_rng(n)) for n in range(300)]
+    assert 0.35 < np.mean([one != 1.0 for one in factors]) < 0.65
+    assert 0.5 <= min(factors) < 0.6
+    assert max(one for one in factors if one != 1.0) < 0.9
+    batch = Examples(songs[:1], 16384, 8, 1, replace(STILL, deep=1.0), bass=2).batch(0)
+    own = library.as_float(library.open_song(songs[0]))
+    for stem, deep in ((0, False), (2, True)):
+        truth = _strongest(own[stem, 0, :16384])
+        found = [_strongest(example[stem, 0]) for example in batch]
+        assert all((one < 0.92 * truth) == deep for one in found)
+
+
+def _strongest(sound: np.ndarray) -> float:
+    return float(np.abs(np.fft.rfft(sound * np.hanning(len(sound)), 1 << 18)).argmax())
 
 
 # --- losses

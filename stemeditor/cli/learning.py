@@ -51,13 +51,13 @@ def train(
             files = gathered(plan, Part(progress, 0.0, _SHARE_OF_MAKING))
             if make_only:
                 return
-            from stemeditor.training.trainer import BEST, CURVES, FIGURE, Trainer
+            from stemeditor.training.trainer import BEST, CURVES, FIGURE, LAST, Trainer
 
             trainer = Trainer(plan, files, device)
             trainer.run(Part(progress, _SHARE_OF_MAKING, 1.0))
     finally:
         signal.signal(signal.SIGTERM, before)
-    names = ", ".join((BEST, CURVES, FIGURE))
+    names = ", ".join((BEST, LAST, CURVES, FIGURE))
     print(f"{trainer.step} steps in {trainer.seconds / 3600:.1f} h; {names} are in {plan.output}")
     if install:
         from stemeditor.methods import neural

@@ -27,7 +27,7 @@ OWN = "own:"
 """What the keys of people's own networks begin with."""
 
 _REST = "other"
-_SEGMENT_S = 4.0
+_SEGMENT_S = 3.5
 _OVERLAP_S = 0.5
 _SPEED = 30.0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import ctypes
+import math
 import sys
 import time
 from collections.abc import Mapping
@@ -25,7 +26,7 @@ from stemeditor.training.losses import Outcome, weighted
 from stemeditor.training.plan import Plan
 
 STATE = "state.pt"
-BEST = "best.safetensors"
+BEST, LAST = "best.safetensors", "last.safetensors"
 CURVES = "curves.csv"
 FIGURE = "curves.png"
 
@@ -195,12 +196,14 @@ class Trainer:
 
     def _watch(self) -> None:
         scores = self.score()
-        mean = sum(scores.values()) / len(scores) if scores else -(self._smooth or 0.0)
+        heard = [value for value in scores.values() if not math.isnan(value)]
+        mean = sum(heard) / len(heard) if heard else -(self._smooth or 0.0)
         row = {"step": float(self.step), "seconds": self.seconds, "loss": float(self._smooth or 0.0), **scores}
         self._rows.append(row)
         if mean > self.best:
             self.best = mean
             self.write(self.plan.output / BEST, scores)
+        self.write(self.plan.output / LAST, scores)
         write_curves(self.plan.output, self._rows)
 
     def write(self, path: Path, scores: Mapping[str, float]) -> None:

@@ -13,6 +13,7 @@ from scipy.io import wavfile
 from stemeditor.cli.learning import gathered
 from stemeditor.errors import Cancelled, FileProblem, UserError
 from stemeditor.nets import checkpoint
+from stemeditor.nets.description import describe
 from stemeditor.progress import Silent, Stoppable
 from stemeditor.training import augment, library, plan, trainer
 from stemeditor.training.augment import Augmentation
@@ -247,6 +248,7 @@ def test_a_few_steps_lower_the_loss(songs: list[Path], tmp_path: Path) -> None:
     assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
     assert set(rows[0]) == {"step", "seconds", "loss", *learning.stems}
     assert (tmp_path / trainer.FIGURE).stat().st_size > 5000
+    assert describe(tmp_path / trainer.LAST).provenance["steps"] == 30
     net, description = checkpoint.load(tmp_path / trainer.BEST)
     assert description.provenance["steps"] <= 30
     assert description.stems == learning.stems

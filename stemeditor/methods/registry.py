@@ -18,8 +18,8 @@ ENTRY_POINTS = "stemeditor.methods"
 """Other packages may add methods: an entry point of this group is key = "module:Class"."""
 
 _TABLE = {
-    "compact": "stemeditor.methods.neural:Compact",
     "classic": "stemeditor.methods.classic:Classic",
+    "compact": "stemeditor.methods.neural:Compact",
     "kam": "stemeditor.methods.neighbours:Kam",
     "hpss": "stemeditor.methods.hpss:Hpss",
     "centre": "stemeditor.methods.stereo:Centre",
@@ -52,7 +52,7 @@ _TABLE = {
 
 
 def keys() -> tuple[str, ...]:
-    """Return the keys of all methods: ours, others', and networks that a person has trained."""
+    """Return the keys of all methods: the default, ours, others', and networks that a person has trained."""
     others = sorted(entry.name for entry in entry_points(group=ENTRY_POINTS))
     return (*_TABLE, *(key for key in others if key not in _TABLE), *neural.own_keys())
 

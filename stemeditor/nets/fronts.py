@@ -139,7 +139,7 @@ class Sight(nn.Module):
         even = spectra * (self.slope / level.clamp_min(_QUIETEST))
         left, right = even[:, 0], even[:, 1]
         middle = (left + right) / 2
-        powers = self.points.mean(_power(torch.stack([left, right, middle, (left - right) / 2], dim=1)))
+        powers = self.points.mean(power(torch.stack([left, right, middle, (left - right) / 2], dim=1)))
         between = self.points.mean(left * right.conj())
         before = nn.functional.pad(middle, (1, 0))[..., :-1]
         steady = self.points.mean(middle * before.conj() * self.turn)
@@ -150,5 +150,6 @@ class Sight(nn.Module):
         return torch.cat([(powers + _QUIETEST) ** (_POWER / 2), parts], dim=1)
 
 
-def _power(spectra: Tensor) -> Tensor:
+def power(spectra: Tensor) -> Tensor:
+    """Return the squared magnitudes of complex spectra, without the root that `abs` would take."""
     return spectra.real.square() + spectra.imag.square()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Final
@@ -9,7 +10,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from stemeditor.nets.fronts import ComplexStft
+from stemeditor.nets.fronts import ComplexStft, power
 from stemeditor.nets.masking import Masking
 
 _LEAST: Final = 1e-8
@@ -82,7 +83,7 @@ def points(outcome: Outcome) -> Tensor:
         true = outcome.true_spectra
         song = true.sum(dim=1, keepdim=True)
         mean = net.points.mean
-        of_song, of_stem = mean(_power(song)), mean(_power(true))
+        of_song, of_stem = mean(power(song)), mean(power(true))
         # By parts: a product of complex tensors would be held whole.
         shared_real = mean(song.real * true.real + song.imag * true.imag)
         shared_imaginary = mean(song.real * true.imag - song.imag * true.real)
@@ -90,7 +91,7 @@ def points(outcome: Outcome) -> Tensor:
         widths: Tensor = torch.cat([torch.full((count,), float(width)) for count, width in net.points.groups])
         weights = (widths / widths.mean()).to(level.device)[:, None]
     masks = outcome.masks
-    error = _power(masks) * of_song - 2 * (masks.real * shared_real + masks.imag * shared_imaginary) + of_stem
+    error = power(masks) * of_song - 2 * (masks.real * shared_real + masks.imag * shared_imaginary) + of_stem
     length: Tensor = ((error.clamp_min(0.0) + _LEAST * level) / level).sqrt()
     total: Tensor = (length * weights).mean()
     return total
@@ -104,7 +105,7 @@ def spectrum_l1(outcome: Outcome) -> Tensor:
 
 def spectrum_l2(outcome: Outcome) -> Tensor:
     """Return the mean squared distance of complex spectra, relative to the song's power."""
-    return (_power(outcome.spectra - outcome.true_spectra) / _spectral_level(outcome)).mean()
+    return (power(outcome.spectra - outcome.true_spectra) / _spectral_level(outcome)).mean()
 
 
 def time_l1(outcome: Outcome) -> Tensor:
@@ -125,15 +126,15 @@ def si_sdr(outcome: Outcome) -> Tensor:
     J. Le Roux et al., SDR - half-baked or well done?, ICASSP 2019.
     """
     true, found = outcome.stems.flatten(2), outcome.sound.flatten(2)
-    power = true.square().sum(dim=-1)
-    scale = (true * found).sum(dim=-1) / (power + _LEAST)
+    true_power = true.square().sum(dim=-1)
+    scale = (true * found).sum(dim=-1) / (true_power + _LEAST)
     target = scale[..., None] * true
     error = (found - target).square().sum(dim=-1)
     target_power = target.square().sum(dim=-1)
     # Bounded: a stem that is right already shall not pull.
     least = 10 ** (-_MOST_SDR_DB / 10) * target_power
     ratio = 10 * torch.log10((target_power + _LEAST) / (error + least + _LEAST))
-    sounding = power / true.shape[-1] > outcome.level.flatten()[:, None] * 1e-4
+    sounding = true_power / true.shape[-1] > outcome.level.flatten()[:, None] * 1e-4
     return -(ratio * sounding).sum() / sounding.sum().clamp_min(1)
 
 
@@ -192,23 +193,15 @@ def weighted(outcome: Outcome, weights: Mapping[str, float]) -> Tensor:
     return total
 
 
-def _power(values: Tensor) -> Tensor:
-    return values.real.square() + values.imag.square()
-
-
 def _spectral_level(outcome: Outcome) -> Tensor:
-    return _power(outcome.true_spectra.sum(dim=1)).mean(dim=(1, 2, 3))[:, None, None, None, None] + _LEAST
+    return power(outcome.true_spectra.sum(dim=1)).mean(dim=(1, 2, 3))[:, None, None, None, None] + _LEAST
 
 
 def _mel_matrix(bands: int, bins: int, rate: float) -> Tensor:
     """Return triangles (bands, bins) of equal width on the mel scale of O'Shaughnessy, each of area 1."""
-    edges = 700.0 * (10 ** (torch.linspace(0.0, 2595.0 * _log10(1 + rate / 1400.0), bands + 2) / 2595.0) - 1.0)
+    edges = 700.0 * (10 ** (torch.linspace(0.0, 2595.0 * math.log10(1 + rate / 1400.0), bands + 2) / 2595.0) - 1.0)
     at = torch.linspace(0.0, rate / 2, bins)
     rising = (at - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     falling = (edges[2:, None] - at) / (edges[2:] - edges[1:-1])[:, None]
     triangles = torch.minimum(rising, falling).clamp_min(0.0)
     return triangles / triangles.sum(dim=1, keepdim=True).clamp_min(_LEAST)
-
-
-def _log10(value: float) -> float:
-    return float(torch.log10(torch.tensor(value, dtype=torch.float64)))

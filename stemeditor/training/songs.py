@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -296,15 +296,9 @@ class Band:
             "other": -20.0 + float(rng.normal(0, 2.5)),
         }
         mixed = {name: console.scaled(stems[name], levels[name]) for name in STEMS}
-        shared: Callable[[Samples], Samples] | None = None
         if rng.random() < 0.5:
             sections = console.equaliser("high", float(rng.uniform(4000, 12000)), float(rng.uniform(-3, 4)))
-
-            def shared(sound: Samples) -> Samples:
-                return console.filtered(sound, sections)
-
-        if shared is not None:
-            mixed = {name: shared(stem) for name, stem in mixed.items()}
+            mixed = {name: console.filtered(stem, sections) for name, stem in mixed.items()}
         gain = np.float32(10 ** (float(rng.uniform(0, 8)) / 20))
         mixed = console.limited({name: stem * gain for name, stem in mixed.items()}, 0.98)
         if rng.random() < self._recipe.codecs:

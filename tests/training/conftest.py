@@ -54,7 +54,7 @@ def corpus_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for seed, name in enumerate(("kick", "snare", "hat_closed", "crash", "tom1")):
         add(f"drums/kit/{name}.wav", "drums", "kit", hit(0.3, seed))
     for midi in (55, 60):
-        add(f"vocals/bank/note{midi}_a.opus", "vocals", "bank", np.repeat(vowel(midi), 1))
+        add(f"vocals/bank/note{midi}_a.opus", "vocals", "bank", vowel(midi))
     (folder / "vocals/bank/oto.ini").write_text(
         "\n".join(f"note{midi}_a.wav=a,0,90,0,60,20" for midi in (55, 60)), encoding="utf-8"
     )

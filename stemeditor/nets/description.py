@@ -81,4 +81,6 @@ def describe(path: Path) -> Description:
 
 def unusable(path: Path, problem: Exception) -> FileProblem:
     """Return what to tell about a file that is no network of ours."""
-    return FileProblem(f"“{path.name}” holds no network that can be used ({problem}).", "Get the file again.")
+    # What the system says of a file names its whole path, which is nothing to tell.
+    reason = problem.strerror if isinstance(problem, OSError) and problem.strerror else problem
+    return FileProblem(f"“{path.name}” holds no network that can be used ({reason}).", "Get the file again.")

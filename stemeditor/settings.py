@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from stemeditor import paths
+
 Value: TypeAlias = str | int | float | bool | list[str]
 """What a setting can be; all of it is JSON."""
 
@@ -96,6 +98,26 @@ TABLE: tuple[Setting, ...] = (
         "Separate when a song is opened",
         "Start taking the song apart as soon as it has been read.",
     ),
+    Setting(
+        "device",
+        "auto",
+        "Networks compute on",
+        "Where networks run: the fastest of what this machine has, or one of your choice.",
+        (
+            ("auto", "The fastest"),
+            ("cpu", "Processor"),
+            ("cuda", "Graphics card (CUDA, ROCm)"),
+            ("mps", "Apple GPU"),
+            ("xpu", "Intel GPU"),
+        ),
+    ),
+    Setting(
+        "exact",
+        False,
+        "Compute exactly",
+        "Networks give what their authors' programs give, to the last decimal; off is faster and sounds the same.",
+    ),
+    Setting("weights_folder", "", "Weights folder", "Where downloaded networks are kept; empty for the usual place."),
     Setting("method", "", "", ""),
     Setting("export_format", "wav", "", ""),
     Setting("export_subtype", "24", "", ""),
@@ -104,6 +126,16 @@ TABLE: tuple[Setting, ...] = (
     Setting("recent_files", [], "", ""),
     Setting("window_geometry", "", "", ""),
 )
+
+
+def file() -> Path:
+    """Return where the settings are kept (may not exist yet)."""
+    return paths.config_folder() / "settings.json"
+
+
+def stored(name: str) -> Value:
+    """Return the value of a setting as it stands in the file: for what lies too deep to be handed the settings."""
+    return Settings(file()).get(name)
 
 
 class Settings:

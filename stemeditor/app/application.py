@@ -24,6 +24,7 @@ from stemeditor.jobs.pool import Pool
 from stemeditor.mixing.player import Player
 from stemeditor.project.document import Document
 from stemeditor.settings import Settings
+from stemeditor.settings import file as settings_file
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ def build(settings: Settings | None = None, cache_folder: Path | None = None) ->
     load_fonts()
     application.setFont(font(13))
     if settings is None:
-        settings = Settings(paths.config_folder() / "settings.json")
+        settings = Settings(settings_file())
     relay = Relay()
     player = Player()
     bridge = _Bridge()

@@ -17,7 +17,7 @@ from stemeditor.app.relay import Relay
 from stemeditor.errors import UserError
 from stemeditor.jobs.job import Advanced, Crashed, Done, Event, Failed, Job, Posted, Started, Stopped
 from stemeditor.jobs.pool import COMPUTE, DISK, VIEW, Pool
-from stemeditor.methods.base import ParamValue
+from stemeditor.methods.base import ParamValue, Remark
 from stemeditor.mixing.mix import Mix
 from stemeditor.mixing.player import Player
 from stemeditor.project import edits
@@ -72,7 +72,6 @@ class Controller(QObject):
         self._states: dict[int, JobState] = {}
         self._opening: Job | None = None
         self._separation: Job | None = None
-        self._speeds: dict[str, float] = {}
         self._audition: tuple[Mix, tuple[int, int] | None] | None = None
         self._closed = False
         document.listen(self._document_changed)
@@ -110,18 +109,18 @@ class Controller(QObject):
         """Whether the program is ending."""
         return self._closed
 
-    def estimate_s(self, method: str) -> float | None:
+    def estimate_s(self, method: str, params: Mapping[str, ParamValue] | None = None) -> float | None:
         """Return about how long a method takes for this song, in seconds; None without a song.
 
-        Measured if the method ran in this session, else from what it says of itself.
+        Measured if the method ever ran on this machine, else from what it says of itself.
         """
+        from stemeditor.jobs import speeds
         from stemeditor.methods import registry
 
         song = self.document.base.song
         if song is None:
             return None
-        speed = self._speeds.get(method) or registry.info(method).speed
-        return song.sound.audio.duration_s / speed
+        return song.sound.audio.duration_s / speeds.speed(registry.info(method), params or {})
 
     # Songs
 
@@ -446,9 +445,10 @@ class Controller(QObject):
         elif isinstance(piece, Grown):
             self.document.update_preview(lambda preview: replace(preview, filled=piece.filled))
             self.grown.emit(piece.lane_ids)
+        elif isinstance(piece, Remark):
+            self.noticed.emit(Notice(WARNING, piece.text))
 
     def _separated(self, result: Any) -> None:
-        self._speeds[result.method.key] = result.real_time_factor
         self._separation = None
 
         def finish(preview: Project) -> Project:

@@ -100,13 +100,14 @@ def separate(
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the stems.", metavar="DIR")],
     method: Annotated[str, typer.Option("-m", "--method", help="Key of a method; see `methods`.")] = "",
     stems: Annotated[str, typer.Option(help="Only these stems, with commas; the others come summed as “rest”.")] = "",
-    device: Annotated[str, typer.Option(help="Where to compute: auto or cpu.")] = "auto",
+    device: Annotated[str, typer.Option(help="Where networks compute: auto, cpu, cuda, mps or xpu.")] = "auto",
     format: Annotated[str, typer.Option(help="wav, flac, ogg, mp3 or m4a.")] = "wav",
     subtype: Annotated[str, typer.Option(help="16, 24 or float; high or medium. The format's best by default.")] = "",
     name: Annotated[
         str, typer.Option(help="File names below DIR: {song}, {stem}, {artist}, {title}, {number}.", metavar="TEMPLATE")
     ] = "{song}/{stem}",
     param: Annotated[list[str] | None, typer.Option(help="A parameter of the method.", metavar="NAME=VALUE")] = None,
+    preset: Annotated[str, typer.Option(help="draft, good or best, for methods that have presets.")] = "",
     overs: Annotated[
         str, typer.Option(help="Peaks over full scale in a format that clips: ask (refuse), float, turn_down, limit.")
     ] = "ask",
@@ -114,7 +115,9 @@ def separate(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Write the stems of songs as files."""
-    _among("device", device, ("auto", "cpu"))
+    from stemeditor.methods import device as devices
+
+    _among("device", device, devices.KEYS)
     _among("overs", overs, _OVERS)
     wanted = tuple(part.strip() for part in stems.split(",") if part.strip())
     results: list[dict[str, Any]] = []
@@ -125,7 +128,19 @@ def separate(
                 with bar(song.name) as progress:
                     results.append(
                         _separate_one(
-                            song, output, method, wanted, format, subtype, name, param or [], overs, overwrite, progress
+                            song,
+                            output,
+                            method,
+                            wanted,
+                            device,
+                            preset,
+                            format,
+                            subtype,
+                            name,
+                            param or [],
+                            overs,
+                            overwrite,
+                            progress,
                         )
                     )
             except UserError as problem:
@@ -159,8 +174,9 @@ def methods(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON
                 "sentence": info.sentence,
                 "stems": list(info.stems),
                 "source": info.source,
-                "ready": info.needs == "nothing",
+                "ready": (lacking := registry.missing(info.key)) is None,
                 "needs": info.needs,
+                "missing": lacking.text if lacking else "",
                 "params": [asdict(param) for param in info.params],
             }
             for info in infos
@@ -177,7 +193,8 @@ def methods(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON
         table.add_column(overflow="fold")
         for info in (info for info in infos if info.family == family):
             needs = "; needs a stereo song" if info.stereo else ""
-            needs += f"; needs {info.needs}" if info.needs != "nothing" else ""
+            lacking = registry.missing(info.key)
+            needs += f"; get it with: {lacking.command}" if lacking else ""
             key = f"{info.key} *" if info.key == registry.DEFAULT else info.key
             table.add_row(key, f"{info.sentence} [dim]({', '.join(info.stems)}; {info.speed:.0f}x{needs})[/dim]")
         console.print(f"[bold]{family.capitalize()}[/bold]")
@@ -202,6 +219,8 @@ def _separate_one(
     output: Path,
     method: str,
     stems: tuple[str, ...],
+    device: str,
+    preset: str,
     format: str,
     subtype: str,
     template: str,
@@ -218,13 +237,14 @@ def _separate_one(
     from stemeditor.project import edits
 
     key = method or registry.DEFAULT
-    params = _params(registry.info(key), given)
+    info = registry.info(key)
+    params = {**_preset(info, preset), **_params(info, given)}
     encoding = files.encoding(format)
     folder = paths.cache_folder() / "session"
     song = open_song(OpenRequest(path, folder), Part(progress, 0.0, 0.1))
     if song.notice:
         say(song.notice)
-    found = separate_song(SeparateRequest(song, key, params, folder, stems), Part(progress, 0.1, 0.9))
+    found = separate_song(SeparateRequest(song, key, params, folder, stems, device), Part(progress, 0.1, 0.9))
     project = edits.add_stems(edits.open_song(song), found.lanes, found.method.name)
     items = stem_items(project)
     # On the command line files carry the stems' keys: scripts look for vocals.wav, not for what the window says.
@@ -234,7 +254,7 @@ def _separate_one(
     return {
         "song": str(path),
         "method": key,
-        "device": "cpu",
+        "device": found.device,
         "stems": [{"name": file.name, "path": str(file.path)} for file in written.files],
         "seconds": round(found.seconds, 3),
         "real_time_factor": round(found.real_time_factor, 2),
@@ -277,6 +297,17 @@ def _params(info: Any, given: list[str]) -> dict[str, Any]:
         except (KeyError, ValueError) as problem:
             raise UserError(f"“{value}” is no value for {name}.", rows[name].help) from problem
     return found
+
+
+def _preset(info: Any, name: str) -> dict[str, Any]:
+    """Return what a preset sets."""
+    if not name:
+        return {}
+    known = {preset.name.lower(): preset for preset in info.presets}
+    if not known:
+        raise UserError(f"{info.name} has no presets.", "Set its parameters with --param, or leave --preset out.")
+    _among("preset", name.lower(), tuple(known))
+    return dict(known[name.lower()].params)
 
 
 def _among(what: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -80,7 +80,7 @@ def compare(
     from stemeditor.evaluation.protocol import merged
     from stemeditor.methods import registry
 
-    keys = tuple(registry.keys()) if method == "all" else tuple(key.strip() for key in method.split(",") if key.strip())
+    keys = registry.ready() if method == "all" else tuple(key.strip() for key in method.split(",") if key.strip())
     for key in keys:
         if key not in ORACLES:
             registry.load(key)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from stemeditor.methods.base import Remark
 from stemeditor.progress import Progress, Silent
 
 
@@ -15,7 +16,15 @@ def say(text: str) -> None:
     print(f"stemeditor: {' '.join(text.split())}", file=sys.stderr)
 
 
-class _BarProgress(Silent):
+class _Spoken(Silent):
+    """Progress without a bar: remarks are said all the same."""
+
+    def post(self, piece: object) -> None:
+        if isinstance(piece, Remark):
+            say(piece.text)
+
+
+class _BarProgress(_Spoken):
     """Progress as a bar of rich's."""
 
     def __init__(self, bars: Any, task: Any) -> None:
@@ -32,7 +41,7 @@ def bars(quiet: bool) -> Iterator[Callable[[str], contextlib.AbstractContextMana
 
         @contextlib.contextmanager
         def silent(name: str) -> Iterator[Progress]:
-            yield Silent()
+            yield _Spoken()
 
         yield silent
         return

@@ -15,13 +15,16 @@ from stemeditor.audio import files
 from stemeditor.audio.buffer import Audio, Samples
 from stemeditor.audio.peaks import Peaks
 from stemeditor.audio.store import SoundStore, release_pages
-from stemeditor.errors import FileProblem, UserError
+from stemeditor.errors import Cancelled, FileProblem, UserError
 from stemeditor.evaluation.datasets import Reference, TrueSong, load
-from stemeditor.methods import registry, runner
-from stemeditor.methods.base import Learner, MethodInfo, ParamValue, Stems
+from stemeditor.jobs import speeds
+from stemeditor.jobs.unfinished import Question, keep, take
+from stemeditor.methods import device, registry, runner
+from stemeditor.methods.base import Learner, Method, MethodInfo, Narrow, ParamValue, Stems
 from stemeditor.methods.components import OVERRULE, Component
 from stemeditor.progress import Part, Progress
 from stemeditor.project.model import RESIDUAL_ROLE, Lane, Song, Sound
+from stemeditor.weights import store as weights
 
 REST = "rest"
 """Name of what is left of a song when only some stems were asked for."""
@@ -31,8 +34,10 @@ _AUDIBLE = 10 ** (-80 / 20)
 
 _QUIETEST_DB = -300.0
 
-_LEARNING = 0.5
-"""Share of the progress that a method which listens first has for that."""
+_MEASURABLE_S = 10.0
+"""A shorter song tells more about warming up than about a method's speed."""
+
+_BLOCK = 1 << 20
 
 
 def _new_id() -> str:
@@ -64,6 +69,8 @@ class SeparateRequest:
         Where the stems' sound is kept.
     stems
         The wanted ones; the others come summed up as "rest". Empty for all.
+    device
+        What networks compute on, a key of `methods.device`; as set if empty.
     run_id
         Makes the ids of the lanes unique.
     """
@@ -73,6 +80,7 @@ class SeparateRequest:
     params: Mapping[str, ParamValue]
     folder: Path
     stems: tuple[str, ...] = ()
+    device: str = ""
     run_id: str = field(default_factory=_new_id)
 
 
@@ -118,6 +126,8 @@ class Separated:
         Seconds of song a second.
     sum_error_db
         Level of the song minus all lanes, relative to the song; -300 or less is nothing at all.
+    device
+        What it was computed on, a key of `methods.device`.
     """
 
     song_id: str
@@ -127,6 +137,7 @@ class Separated:
     seconds: float
     real_time_factor: float
     sum_error_db: float
+    device: str = "cpu"
 
 
 def open_song(request: OpenRequest, progress: Progress) -> Song:
@@ -184,39 +195,67 @@ def separate_song(request: SeparateRequest, progress: Progress) -> Separated:
     UserError
         For a method, stem or parameter that does not exist, a song that does not suit, a full disk.
     """
+    with device.using(request.device):
+        return _separate(request, progress)
+
+
+def _separate(request: SeparateRequest, progress: Progress) -> Separated:
     progress.advance(0.0, "Preparing")
     began = time.monotonic()
     song = request.song
     audio = song.sound.audio
-    method = registry.load(request.method)
+    method: Method = registry.load(request.method)
     info = method.info
     params = runner.settled(info, request.params)
     names = _wanted(info, request.stems)
+    if request.stems and isinstance(method, Narrow):
+        method = method.only(request.stems)
     if isinstance(method, Learner):
         progress.advance(0.0, f"Listening with {info.name}")
-    ready = runner.learned(audio, method, params, Part(progress, 0.0, _LEARNING))
-    begun = _LEARNING if ready is not method else 0.0
-    progress = Part(progress, begun, 1.0)
-    stores = {name: SoundStore(audio.channels, audio.rate, audio.frames, request.folder) for name in names}
+    ready = runner.learned(audio, method, params, Part(progress, 0.0, info.listening))
+    progress = Part(progress, info.listening if ready is not method else 0.0, 1.0)
+    question = Question(audio, request.method, params, names, repr(weights.contents(request.method)))
+    stores = take(question, progress)
+    if stores is None:
+        stores = {name: SoundStore(audio.channels, audio.rate, audio.frames, request.folder) for name in names}
     lanes = {name: _lane(request, name, stores[name].audio) for name in names}
     shown = tuple(lane for name, lane in lanes.items() if name != RESIDUAL_ROLE)
     progress.post(StemsGrowing(song.id, shown, info))
     progress.advance(0.0, f"Separating with {info.name}")
     total = SumCheck()
-    for piece in runner.stream(audio, ready, params, progress):
-        stop = piece.start + next(iter(piece.stems.values())).shape[1]
-        part = np.asarray(audio.samples[:, piece.start : stop])
-        stems = _chosen(piece.stems, names, part)
+    done = min(store.filled for store in stores.values())
+
+    def arrived(start: int, stems: Stems, part: Samples) -> None:
+        stop = start + part.shape[1]
         total.add(part, stems.values())
         for name, samples in stems.items():
-            stores[name].append(samples)
+            ahead = stores[name].filled - start
+            if ahead < samples.shape[1]:
+                stores[name].append(samples[:, max(ahead, 0) :])
             lanes[name].sound.peaks.feed(samples)
         release_pages(audio)
         progress.post(Grown(tuple(lane.id for lane in shown), stop))
         progress.advance(stop / audio.frames)
+
+    try:
+        for start in range(0, done, _BLOCK):
+            stop = min(start + _BLOCK, done)
+            old = {name: np.asarray(store.audio.slice(start, stop).samples) for name, store in stores.items()}
+            arrived(start, old, np.asarray(audio.samples[:, start:stop]))
+        for piece in runner.stream(audio, ready, params, progress, done):
+            stop = piece.start + next(iter(piece.stems.values())).shape[1]
+            part = np.asarray(audio.samples[:, piece.start : stop])
+            arrived(piece.start, _chosen(piece.stems, names, part), part)
+    except (Cancelled, UserError):
+        keep(question, stores)
+        raise
     final = tuple(lane for name, lane in lanes.items() if name != RESIDUAL_ROLE or lane.sound.peaks.peak() > _AUDIBLE)
-    seconds = time.monotonic() - began
-    return Separated(song.id, final, info, params, seconds, audio.duration_s / max(seconds, 1e-9), total.error_db)
+    seconds = max(time.monotonic() - began, 1e-9)
+    place = device.chosen().key if info.family == "network" else device.CPU
+    factor = (audio.frames - done) / audio.rate / seconds
+    if audio.frames - done > _MEASURABLE_S * audio.rate and not request.stems:
+        speeds.remember(info, params, place, factor)
+    return Separated(song.id, final, info, params, seconds, factor, total.error_db, place)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias, runtime_checkable
 
@@ -74,6 +74,29 @@ class Param:
         return number
 
 
+OVERLAP = "overlap"
+"""Parameter: how much of a segment the next one covers again, a share; only of methods whose pieces are `whole`."""
+
+SHIFTS = "shifts"
+"""Parameter: how often the song is gone over, each time with other places for the joins; the mean is the result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """One of a few ways to set a method, for people who want a result rather than parameters.
+
+    Parameters
+    ----------
+    name
+        "Draft", "Good" or "Best".
+    params
+        What differs from the defaults.
+    """
+
+    name: str
+    params: Mapping[str, ParamValue]
+
+
 @dataclass(frozen=True, slots=True)
 class MethodInfo:
     """What a method says about itself.
@@ -102,17 +125,25 @@ class MethodInfo:
         Length of a piece in seconds, context included; None if it wants the whole song at once.
     overlap_s
         How much neighbouring pieces share, seconds; less than half a segment.
+    grid
+        Whether pieces lie at equal distances, as the parameter `OVERLAP` says, and add up with triangular weights.
+    whole
+        Whether pieces at the ends of a song are filled up to a whole segment, with silence beyond the song.
     rest
         The stem that takes what the others leave, so that all add up to the song; None if the runner shall keep
         the difference as a residual of its own.
     speed
         Rough real-time factor on two cores (seconds of song a second), for the estimate before the first run.
+    listening
+        Share of its time that a method which listens first has for that.
     stereo
         Whether it lives on differences between two channels; a song without any is refused in words.
     instead
         Key of the nearest method for songs that this one does not suit.
     params
         What a person can set.
+    presets
+        Ways to set it for people who want a result rather than parameters; the first is the quickest.
     """
 
     key: str
@@ -126,11 +157,26 @@ class MethodInfo:
     channels: int | None = None
     segment_s: float | None = None
     overlap_s: float = 0.0
+    grid: bool = False
+    whole: bool = False
     rest: str | None = None
     speed: float = 1.0
+    listening: float = 0.5
     stereo: bool = False
     instead: str = ""
     params: tuple[Param, ...] = field(default=())
+    presets: tuple[Preset, ...] = field(default=())
+
+    def cost(self, params: Params) -> float:
+        """Return about how much longer than with its defaults a method takes with these parameters, as a factor."""
+        if not self.grid:
+            return 1.0
+        given, default = self.settle(params), self.settle({})
+
+        def goes(values: Params) -> float:
+            return max(int(values.get(SHIFTS, 0)), 1) / (1.0 - float(values.get(OVERLAP, 0.0)))
+
+        return goes(given) / goes(default)
 
     def settle(self, given: Params) -> dict[str, ParamValue]:
         """Return all parameters: the given ones, checked, and the defaults of the others.
@@ -198,3 +244,54 @@ class Learner(Protocol):
         progress
             Asked by `check` at least every 50 ms of work; `advance` runs from 0 to 1 over the learning.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """What a method lacks on this machine.
+
+    Parameters
+    ----------
+    text
+        One sentence.
+    command
+        What to type to get it.
+    pack
+        Key of the weights, if they are all that is missing.
+    """
+
+    text: str
+    command: str
+    pack: str = ""
+
+
+@runtime_checkable
+class Needy(Protocol):
+    """A method that needs something that may not be on this machine."""
+
+    def missing(self) -> Missing | None:
+        """Return what is not here, or None if the method can be used."""
+
+
+@runtime_checkable
+class Narrow(Protocol):
+    """A method that is quicker if only some of its stems are wanted."""
+
+    def only(self, stems: Iterable[str]) -> Method:
+        """Return the method for these stems; what it gives for them is the same."""
+
+
+@runtime_checkable
+class Levelled(Protocol):
+    """A method for one song to which silence is not 0: what lies beyond the ends of the song is filled with it."""
+
+    @property
+    def silence(self) -> float:
+        """The value of silence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Posted by a method that goes on, but not as asked: one sentence for the user."""
+
+    text: str

@@ -8,8 +8,8 @@ from importlib.metadata import entry_points
 
 from stemeditor.errors import UserError
 from stemeditor.methods import neural
-from stemeditor.methods.base import Method, MethodInfo
-from stemeditor.methods.wiener import refined
+from stemeditor.methods.base import MethodInfo, Missing
+from stemeditor.methods.wiener import Refined, refined
 
 DEFAULT = "classic"
 """The method of the Separate button and of `stemeditor separate`."""
@@ -20,6 +20,16 @@ ENTRY_POINTS = "stemeditor.methods"
 _TABLE = {
     "classic": "stemeditor.methods.classic:Classic",
     "compact": "stemeditor.methods.neural:Compact",
+    "htdemucs": "stemeditor.methods.demucs:htdemucs",
+    "htdemucs_ft": "stemeditor.methods.demucs:htdemucs_ft",
+    "htdemucs_6s": "stemeditor.methods.demucs:htdemucs_6s",
+    "hdemucs_mmi": "stemeditor.methods.demucs:hdemucs_mmi",
+    "mdx_extra": "stemeditor.methods.demucs:mdx_extra",
+    "hdemucs_high_musdb_plus": "stemeditor.methods.demucs:hdemucs_high_musdb_plus",
+    "hdemucs_high_musdb": "stemeditor.methods.demucs:hdemucs_high_musdb",
+    "umxl": "stemeditor.methods.open_unmix:umxl",
+    "umxhq": "stemeditor.methods.open_unmix:umxhq",
+    "umxse": "stemeditor.methods.open_unmix:umxse",
     "kam": "stemeditor.methods.neighbours:Kam",
     "hpss": "stemeditor.methods.hpss:Hpss",
     "centre": "stemeditor.methods.stereo:Centre",
@@ -57,7 +67,12 @@ def keys() -> tuple[str, ...]:
     return (*_TABLE, *(key for key in others if key not in _TABLE), *neural.own_keys())
 
 
-def load(key: str) -> Method:
+def ready() -> tuple[str, ...]:
+    """Return the keys of the methods that can be used on this machine now."""
+    return tuple(key for key in keys() if info(key).needs == "nothing" or missing(key) is None)
+
+
+def load(key: str) -> Refined:
     """Return the method of that key.
 
     Raises
@@ -82,6 +97,11 @@ def load(key: str) -> Method:
     near = get_close_matches(key, keys(), 1)
     hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(keys())}."
     raise UserError(f"There is no method “{key}”.", hint)
+
+
+def missing(key: str) -> Missing | None:
+    """Return what a method lacks on this machine, or None if it can be used. Raises as `load`."""
+    return load(key).missing()
 
 
 def info(key: str) -> MethodInfo:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -11,15 +12,20 @@ from stemeditor.audio.buffer import Audio, Samples
 from stemeditor.audio.convert import resample, to_channels
 from stemeditor.audio.store import release_pages
 from stemeditor.errors import UserError
-from stemeditor.methods.base import Learner, Method, MethodInfo, Params, ParamValue, Stems
+from stemeditor.methods.base import OVERLAP, SHIFTS, Learner, Levelled, Method, MethodInfo, Params, ParamValue, Stems
 from stemeditor.methods.excerpt import differs
-from stemeditor.methods.segments import Segment, fade, plan
+from stemeditor.methods.segments import Segment, grid, plan
 from stemeditor.progress import Progress
 
 RESIDUAL = "residual"
 
 _FIRST_SHARE = 0.4
 """The first segment is this share of the others: the first sound comes sooner, at little cost in context."""
+
+_MOST_SHIFT_S = 0.5
+
+Stretch: TypeAlias = tuple[int, Stems]
+"""First frame, and stems from there on."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +45,7 @@ class Piece:
     stems: Stems
 
 
-def stream(song: Audio, method: Method, params: Params, progress: Progress) -> Iterator[Piece]:
+def stream(song: Audio, method: Method, params: Params, progress: Progress, done: int = 0) -> Iterator[Piece]:
     """Take a song apart; memory does not grow with its length unless the method wants the whole song at once.
 
     The stems of a piece add up to the song there: the rest is the song minus all others, taken in double precision.
@@ -52,11 +58,13 @@ def stream(song: Audio, method: Method, params: Params, progress: Progress) -> I
         Those that differ from the method's defaults.
     progress
         Only asked to `check`; how far it is, the pieces tell.
+    done
+        Frames at the beginning that are there already, from a run with the same song, method and parameters.
 
     Yields
     ------
     Piece
-        Abutting, in order, covering [0, frames).
+        Abutting, in order, covering [done, frames).
 
     Raises
     ------
@@ -68,22 +76,67 @@ def stream(song: Audio, method: Method, params: Params, progress: Progress) -> I
     info = method.info
     complete = settled(info, params)
     method = learned(song, method, complete, progress)
+    rounds = [_added(song, method, complete, plan, progress, done) for plan in _plans(song, info, complete)]
+    for start, stems in _mean(rounds, done):
+        stop = start + next(iter(stems.values())).shape[1] if stems else start
+        yield Piece(start, _complete(song.slice(start, stop).samples, stems, info))
+
+
+def _added(
+    song: Audio, method: Method, params: Params, plan: Iterable[Segment], progress: Progress, done: int
+) -> Iterator[Stretch]:
+    """Yield the weighted means of overlapping pieces, as far as nothing is to be added any more."""
     carried: Stems = {}
-    for segment in _segments(song, info):
+    weight = np.zeros(0, np.float32)
+    position = done
+    for segment in plan:
+        if segment.stop <= position:
+            continue
         progress.check()
-        stems = _separated(song, method, complete, segment, progress)
+        stems = _separated(song, method, params, segment, progress)
         release_pages(song)
-        if segment.head:
-            rise = fade(segment.head)
-            for name, samples in stems.items():
-                samples[:, : segment.head] *= rise
-                samples[:, : segment.head] += carried[name]
-        final = segment.stop - segment.tail
-        if segment.tail:
-            fall = fade(segment.tail)[::-1]
-            carried = {name: samples[:, -segment.tail :] * fall for name, samples in stems.items()}
-        ready = {name: samples[:, : final - segment.start] for name, samples in stems.items()}
-        yield Piece(segment.start, _complete(song.slice(segment.start, final).samples, ready, info))
+        skipped = position - segment.start
+        total = segment.weights[skipped:].copy()
+        total[: len(weight)] += weight
+        ready = max(segment.final - position, 0)
+        finished: Stems = {}
+        for name, samples in stems.items():
+            sound = samples[:, skipped:] * segment.weights[skipped:]
+            if name in carried:
+                sound[:, : len(weight)] += carried[name]
+            finished[name] = sound[:, :ready] / total[:ready]
+            carried[name] = sound[:, ready:]
+        weight = total[ready:]
+        if ready:
+            yield position, finished
+        position += ready
+
+
+def _mean(rounds: list[Iterator[Stretch]], position: int) -> Iterator[Stretch]:
+    """Yield the mean of several goes over the same song, each in stretches of its own."""
+    if len(rounds) == 1:
+        yield from rounds[0]
+        return
+    waiting: list[Stems] = [{} for _ in rounds]
+    lengths = [0] * len(rounds)
+    while True:
+        behind = min(range(len(rounds)), key=lengths.__getitem__)
+        if lengths[behind] == 0:
+            following = next(rounds[behind], None)
+            if following is None:
+                return
+            waiting[behind] = following[1]
+            lengths[behind] = next(iter(following[1].values())).shape[1]
+            continue
+        count = lengths[behind]
+        mean = {
+            name: np.asarray(sum(stems[name][:, :count] for stems in waiting) / np.float32(len(rounds)), np.float32)
+            for name in waiting[0]
+        }
+        yield position, mean
+        position += count
+        waiting = [{name: samples[:, count:] for name, samples in stems.items()} for stems in waiting]
+        lengths = [length - count for length in lengths]
 
 
 def learned(song: Audio, method: Method, params: Params, progress: Progress) -> Method:
@@ -132,32 +185,56 @@ def settled(info: MethodInfo, given: Params) -> dict[str, ParamValue]:
         raise UserError(f"{problem}.", f"See what {info.name} can be given.") from problem
 
 
-def _segments(song: Audio, info: MethodInfo) -> Iterator[Segment]:
+def _plans(song: Audio, info: MethodInfo, params: Params) -> list[Iterator[Segment]]:
+    """Return how the song is cut into pieces, once for every go over it."""
     if song.frames == 0:
-        return iter(())
+        return [iter(())]
     if info.segment_s is None:
-        return iter((Segment(0, song.frames, 0, 0),))
+        return [iter((Segment(0, song.frames, song.frames, np.ones(song.frames, np.float32), 0, song.frames),))]
+    if info.grid:
+        rate = info.rate or song.rate
+        # At the song's rate a segment must not become longer than what the method takes.
+        length = max(int(info.segment_s * rate) * song.rate // rate, 1)
+        overlap, shifts = float(params.get(OVERLAP, 0.25)), int(params.get(SHIFTS, 0))
+        leads = [shift_lead(song.rate, number, shifts) for number in range(shifts)] or [0]
+        return [grid(song.frames, length, overlap, info.whole, lead) for lead in leads]
     length = max(round(info.segment_s * song.rate), 1)
-    overlap = min(round(info.overlap_s * song.rate), (length - 1) // 2)
-    return plan(song.frames, length, overlap, round(length * _FIRST_SHARE))
+    overlap_frames = min(round(info.overlap_s * song.rate), (length - 1) // 2)
+    return [plan(song.frames, length, overlap_frames, round(length * _FIRST_SHARE))]
+
+
+def shift_lead(rate: int, number: int, shifts: int) -> int:
+    """Return how many frames before the song the segments of one of several goes over it begin: up to half a second.
+
+    Where others draw lots, these are spread evenly: the same song gives the same stems.
+    """
+    return int(_MOST_SHIFT_S * rate * (2 * number + 1) / (2 * shifts))
 
 
 def _separated(song: Audio, method: Method, params: Params, segment: Segment, progress: Progress) -> Stems:
     """Run the method on one segment, at the rate and channels it asks for, and bring the result back."""
     info = method.info
-    piece = song.slice(segment.start, segment.stop)
+    start, stop = max(segment.read_start, 0), min(segment.read_stop, song.frames)
     rate, channels = info.rate or song.rate, info.channels or song.channels
-    samples = np.ascontiguousarray(to_channels(np.asarray(piece.samples), channels))
+    samples = to_channels(np.asarray(song.slice(start, stop).samples), channels)
+    outside = (start - segment.read_start, segment.read_stop - stop)
+    if any(outside):
+        samples = np.pad(
+            samples, ((0, 0), outside), constant_values=method.silence if isinstance(method, Levelled) else 0.0
+        )
+    samples = np.ascontiguousarray(samples)
+    heard = samples.shape[1]
     mix = Audio(resample(samples, song.rate, rate) if rate != song.rate else samples, rate)
     if mix.frames == 0:
         mix = Audio.silence(channels, 1, rate)
     found = method.separate(mix, params, progress)
     _check(found, info, mix)
     stems = {}
+    kept = slice(segment.start - segment.read_start, segment.stop - segment.read_start)
     for name in info.stems:
         if name != info.rest:
-            back = resample(found[name], rate, song.rate, segment.frames) if rate != song.rate else found[name]
-            stems[name] = np.array(to_channels(back, song.channels), np.float32)
+            back = resample(found[name], rate, song.rate, heard) if rate != song.rate else found[name]
+            stems[name] = np.asarray(to_channels(back[:, kept], song.channels), np.float32)
     return stems
 
 

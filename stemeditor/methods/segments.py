@@ -1,4 +1,4 @@
-"""Overlapping pieces of a song and their cross-fade: arithmetic only."""
+"""Overlapping pieces of a song and the weights they are added with: arithmetic only."""
 
 from __future__ import annotations
 
@@ -9,17 +9,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Segment:
-    """The frames [start, stop) of a song.
+    """A piece [start, stop) of a song, and how much it counts where others overlap it.
 
-    `head` of them are shared with the segment before, `tail` with the one behind; there the two fade into each other.
+    Parameters
+    ----------
+    start, stop
+        Its frames; a first one may begin before the song.
+    final
+        Behind the piece, the song is finished up to this frame.
+    weights
+        (stop - start,) above 0; the song is the weighted mean of all pieces.
+    read_start, read_stop
+        What the method gets to hear: the piece, or more; beyond the song there is silence.
     """
 
     start: int
     stop: int
-    head: int
-    tail: int
+    final: int
+    weights: NDArray[np.float32]
+    read_start: int
+    read_stop: int
 
     @property
     def frames(self) -> int:
@@ -28,7 +39,7 @@ class Segment:
 
 
 def plan(frames: int, segment: int, overlap: int, first: int | None = None) -> Iterator[Segment]:
-    """Cut [0, frames) into segments that share `overlap` frames with each neighbour.
+    """Cut [0, frames) into segments that share `overlap` frames with each neighbour and fade into each other there.
 
     Parameters
     ----------
@@ -58,10 +69,47 @@ def plan(frames: int, segment: int, overlap: int, first: int | None = None) -> I
         if frames - stop < segment // 2:
             stop = max(frames, 0)
         tail = 0 if stop >= frames else overlap
-        yield Segment(start, stop, head, tail)
+        weights = np.ones(stop - start, np.float32)
+        weights[:head] = fade(head)
+        if tail:
+            weights[-tail:] = fade(tail)[::-1]
+        yield Segment(start, stop, stop - tail, weights, start, stop)
         if stop >= frames:
             return
         start, head, length = stop - overlap, overlap, segment
+
+
+def grid(frames: int, segment: int, overlap: float, whole: bool, lead: int = 0) -> Iterator[Segment]:
+    """Cut [0, frames) into segments at equal distances, weighted by triangles: what networks were published with.
+
+    Parameters
+    ----------
+    frames
+        Length of the song, 1 or more.
+    segment
+        Length of all segments but the last, which ends with the song.
+    overlap
+        Share of a segment that it has in common with the next, 0 to less than 1.
+    whole
+        Whether the method always hears `segment` frames, with the piece in their middle.
+    lead
+        How many frames before the song the first segment begins.
+
+    References
+    ----------
+    A. Defossez et al., Music source separation in the waveform domain, arXiv:1911.13254, 2019, on overlapping
+    predictions with triangular weights, and on predictions averaged over random shifts.
+    """
+    stride = max(int((1.0 - overlap) * segment), 1)
+    rising = np.arange(1, segment + 1)
+    triangle = (np.minimum(rising, rising[::-1]) / (segment - segment // 2)).astype(np.float32)
+    for start in range(-lead, frames, stride):
+        stop = min(start + segment, frames)
+        final = frames if start + stride >= frames else max(start + stride, 0)
+        before = (segment - (stop - start)) // 2 if whole else 0
+        read_start = start - before
+        read_stop = read_start + segment if whole else stop
+        yield Segment(start, stop, final, triangle[: stop - start], read_start, read_stop)
 
 
 def fade(frames: int) -> NDArray[np.float32]:

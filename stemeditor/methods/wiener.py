@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from stemeditor.audio.buffer import Audio, Samples
 from stemeditor.audio.stft import Spectra
-from stemeditor.methods.base import Learner, Method, MethodInfo, Param, Params, Stems
+from stemeditor.methods.base import Learner, Levelled, Method, MethodInfo, Missing, Narrow, Needy, Param, Params, Stems
 from stemeditor.methods.spectra import transform_for
 from stemeditor.progress import Progress
 
@@ -107,6 +108,19 @@ class Refined:
     def __init__(self, method: Method) -> None:
         self.method = method
         self.info: MethodInfo = replace(method.info, params=(*method.info.params, PASSES))
+
+    @property
+    def silence(self) -> float:
+        """See `Levelled`."""
+        return self.method.silence if isinstance(self.method, Levelled) else 0.0
+
+    def missing(self) -> Missing | None:
+        """Return what the method lacks on this machine, or None."""
+        return self.method.missing() if isinstance(self.method, Needy) else None
+
+    def only(self, stems: Iterable[str]) -> Method:
+        """Return the method for some of its stems, quicker where the others are no by-product; see `Narrow`."""
+        return refined(self.method.only(stems)) if isinstance(self.method, Narrow) else self
 
     def separate(self, mix: Audio, params: Params, progress: Progress) -> Stems:
         """See `Method.separate`."""

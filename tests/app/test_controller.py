@@ -13,6 +13,7 @@ from stemeditor.app.job_state import ExportQuestion
 from stemeditor.app.messages import BUG, ERROR, INFO, WARNING, Notice
 from stemeditor.app.relay import Relay
 from stemeditor.errors import UserError
+from stemeditor.jobs import tasks
 from stemeditor.jobs.export import ExportRequest, TooLoud, stem_items
 from stemeditor.jobs.pool import Pool
 from stemeditor.methods import registry
@@ -309,7 +310,10 @@ def test_a_folded_song_says_so(controller, qtbot: QtBot, tmp_path: Path) -> None
     assert [notice.kind for notice in controller.told] == [WARNING]
 
 
-def test_the_estimate_is_measured_once_a_method_ran(controller, qtbot: QtBot, song_path: Path, method: Halves) -> None:
+def test_the_estimate_is_measured_once_a_method_ran(
+    controller, qtbot: QtBot, song_path: Path, method: Halves, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "_MEASURABLE_S", 0.0)
     assert controller.estimate_s("halves") is None
     open_song(controller, qtbot, song_path)
     assert controller.estimate_s("halves") == pytest.approx(0.4)

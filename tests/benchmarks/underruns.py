@@ -31,7 +31,7 @@ def main() -> None:
     )
     given = parser.parse_args()
     sys.setswitchinterval(0.002)
-    for key in registry.keys() if given.method == "all" else (given.method,):
+    for key in registry.ready() if given.method == "all" else (given.method,):
         _play(key, given.seconds, given.spin)
 
 

@@ -8,7 +8,7 @@ from stemeditor.errors import UserError
 from stemeditor.methods import registry, runner
 from stemeditor.methods.base import MethodInfo, Param, Params, Stems
 from stemeditor.methods.masks import ramp_up, shares, soft
-from stemeditor.methods.segments import fade, plan
+from stemeditor.methods.segments import plan
 from stemeditor.progress import Progress, Silent
 from tests.helpers.sounds import music, tone
 
@@ -114,12 +114,8 @@ def test_segments_abut_and_their_weights_sum_to_one(frames: int, segment: int, s
     for part in plan(frames, segment, overlap, round(segment * first)):
         assert 0 <= part.start < part.stop <= frames
         assert part.frames <= 2 * segment
-        assert part.head + part.tail <= part.frames
-        own = np.ones(part.frames)
-        own[: part.head] *= fade(part.head)
-        if part.tail:
-            own[-part.tail :] *= fade(part.tail)[::-1]
-        weights[part.start : part.stop] += own
+        assert part.weights.shape == (part.frames,)
+        weights[part.start : part.stop] += part.weights
         stop = part.stop
     assert stop == frames
     assert np.allclose(weights, 1.0, atol=1e-5)

@@ -174,7 +174,7 @@ class CompareDialog(QDialog):
         self.methods = QListWidget()
         self.methods.setAccessibleName("Methods to compare")
         audio = self._song.sound.audio
-        for key in registry.keys():  # noqa: SIM118 a function, no mapping
+        for key in registry.ready():
             info = registry.info(key)
             item = QListWidgetItem(info.name)
             item.setData(Qt.ItemDataRole.UserRole, key)

@@ -1,0 +1,353 @@
+"""Hybrid Demucs, with and without transformer: the networks of the `demucs` package, and those of torchaudio."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from fractions import Fraction
+from inspect import signature
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stemeditor.audio.buffer import Audio, Samples
+from stemeditor.audio.convert import to_channels
+from stemeditor.audio.store import release_pages
+from stemeditor.errors import FileProblem
+from stemeditor.methods.base import Method, MethodInfo, Params, Stems
+from stemeditor.methods.pretrained import OVERLAP_PARAM, PRESETS, SHIFTS_PARAM, Pretrained
+from stemeditor.progress import Progress
+from stemeditor.weights import reading
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from stemeditor.methods.engine import Engine
+
+SOURCES = ("drums", "bass", "other", "vocals")
+"""In the order of the networks."""
+
+_LANES = ("vocals", "drums", "bass", "other")
+_KINDS = {
+    "demucs.htdemucs.HTDemucs": ("demucs.htdemucs", "HTDemucs"),
+    "demucs.hdemucs.HDemucs": ("demucs.hdemucs", "HDemucs"),
+    "demucs.demucs.Demucs": ("demucs.demucs", "Demucs"),
+}
+"""Networks that a file may ask for: nothing else is imported because a file says so."""
+
+_TRANSFORMER_SEGMENT_S = 7.8
+_HYBRID_SEGMENT_S = 11.0
+_BLOCK = 1 << 20
+
+_HYBRID = "A. Defossez, Hybrid spectrogram and waveform source separation, MDX workshop at ISMIR 2021"
+_TRANSFORMER = "S. Rouard, F. Massa, A. Defossez, Hybrid transformers for music source separation, ICASSP 2023"
+
+
+class Demucs(Pretrained):
+    """One network or several, each of which counts as much for each stem as a table says.
+
+    Parameters
+    ----------
+    info, pack, packages
+        See `Pretrained`.
+    files
+        Of the pack, one for each network.
+    sources
+        What the networks give, in their order.
+    counts
+        For each network and source, how much it counts in the mean; all the same by default.
+    """
+
+    def __init__(
+        self,
+        info: MethodInfo,
+        pack: str,
+        packages: tuple[tuple[str, str], ...],
+        files: tuple[str, ...],
+        sources: tuple[str, ...] = SOURCES,
+        counts: tuple[tuple[float, ...], ...] = (),
+    ) -> None:
+        super().__init__(info, pack, packages)
+        self._files = files
+        self._sources = sources
+        self._counts = counts or tuple((1.0,) * len(sources) for _ in files)
+        self._wanted = sources
+
+    def learn(self, song: Audio, params: Params, progress: Progress) -> Method:
+        """Return the method for one song, whose level it must know; see `Learner`."""
+        # What is missing is said before anything else.
+        for name in self._needed():
+            self.engine(name)
+        return _Levelled(self, *level(song, progress))
+
+    def only(self, stems: Iterable[str]) -> Demucs:
+        """Return the method for some of its stems: networks that give nothing to them are not asked."""
+        narrowed = type(self).__new__(type(self))
+        narrowed.__dict__.update(self.__dict__)
+        narrowed._wanted = tuple(name for name in self._sources if name in set(stems))
+        narrowed.info = replace(self.info, stems=tuple(name for name in self.info.stems if name in narrowed._wanted))
+        return narrowed
+
+    def separate(self, mix: Audio, params: Params, progress: Progress) -> Stems:
+        """Return the stems of one piece that is a song by itself; see `Method`."""
+        return self.learn(mix, params, progress).separate(mix, params, progress)
+
+    def normalised(self, mix: Audio, mean: float, spread: float, progress: Progress) -> Stems:
+        """Return the stems of a piece of a song whose mean and standard deviation are known."""
+        import torch
+
+        sound = torch.from_numpy((mix.samples - np.float32(mean)) / np.float32(spread))[None]
+        totals: dict[str, Samples] = {}
+        weights = dict.fromkeys(self._wanted, 0.0)
+        for name in self._needed():
+            counts = self._counts[self._files.index(name)]
+            found = self.engine(name)(sound, progress)[0].numpy()
+            for at, source in enumerate(self._sources):
+                if source in weights and counts[at]:
+                    part = found[at] * np.float32(counts[at])
+                    totals[source] = totals[source] + part if source in totals else part
+                    weights[source] += counts[at]
+        return {
+            name: totals[name] / np.float32(weights[name]) * np.float32(spread) + np.float32(mean)
+            for name in self._wanted
+        }
+
+    def _needed(self) -> tuple[str, ...]:
+        """Return the files of the networks that give something to the wanted stems."""
+        at = [self._sources.index(name) for name in self._wanted]
+        return tuple(
+            name for name, counts in zip(self._files, self._counts, strict=True) if any(counts[one] for one in at)
+        )
+
+    def _built(self, file: Path) -> Engine:
+        from stemeditor.methods.engine import EXPORTED, Engine
+
+        net = read(file, self._sources)
+        if type(net).__name__ != "HTDemucs":
+            return Engine(net, 44100)
+        from stemeditor.methods.hybrid_core import HybridCore
+
+        return Engine(HybridCore(net), 44100, False, file.with_name(f"{file.stem}{EXPORTED}"))
+
+
+class _Levelled:
+    """`Demucs` for one song. The networks hear it without its mean, so that its mean is their silence."""
+
+    def __init__(self, method: Demucs, mean: float, spread: float) -> None:
+        self.info = method.info
+        self._method = method
+        self.silence = mean
+        self._spread = spread
+
+    def separate(self, mix: Audio, params: Params, progress: Progress) -> Stems:
+        """See `Method.separate`."""
+        return self._method.normalised(mix, self.silence, self._spread, progress)
+
+
+class Torchaudio(Demucs):
+    """Hybrid Demucs as torchaudio publishes it."""
+
+    def _built(self, file: Path) -> Engine:
+        from torchaudio.models import hdemucs_high
+
+        from stemeditor.methods.engine import Engine
+
+        net = hdemucs_high(list(self._sources))
+        _filled(net, reading.load(file), file)
+        return Engine(net, 44100)
+
+
+def level(song: Audio, progress: Progress) -> tuple[float, float]:
+    """Return mean and standard deviation of a song's channels' mean, as the networks' own programs measure them."""
+    count, total, squares = 0, 0.0, 0.0
+    for start in range(0, song.frames, _BLOCK):
+        progress.check()
+        part = to_channels(np.asarray(song.slice(start, min(start + _BLOCK, song.frames)).samples), 1)[0]
+        count += len(part)
+        total += float(part.sum(dtype=np.float64))
+        squares += float(np.square(part, dtype=np.float64).sum())
+        release_pages(song)
+    mean = total / max(count, 1)
+    variance = max(squares - count * mean * mean, 0.0) / max(count - 1, 1)
+    return mean, variance**0.5 + 1e-8
+
+
+def read(file: Path, sources: tuple[str, ...]) -> nn.Module:
+    """Return the network of a safetensors file that says of itself how it is built.
+
+    Parameters
+    ----------
+    file
+        As the authors of Demucs publish them: class and arguments stand in the header.
+    sources
+        What the network must give.
+
+    Raises
+    ------
+    FileProblem
+        If the file is broken, or asks for something else than one of Demucs' networks.
+    """
+    from importlib import import_module
+
+    told = reading.header(file).get("__metadata__", {})
+    try:
+        module, name = _KINDS[told["klass"]]
+        kind = getattr(import_module(module), name)
+        arguments = _plain(json.loads(told.get("args", "[]")))
+        named = _plain(json.loads(told.get("kwargs", "{}")))
+        known = signature(kind).parameters
+        net: nn.Module = kind(*arguments, **{key: value for key, value in named.items() if key in known})
+    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+        raise FileProblem(f"“{file.name}” holds no network of Demucs.", "Get the file again.") from problem
+    given = tuple(str(name) for name in getattr(net, "sources", ()))
+    if given != sources:
+        raise FileProblem(f"“{file.name}” gives {', '.join(given)}, not {', '.join(sources)}.", "Get the file again.")
+    _filled(net, reading.load(file), file)
+    return net
+
+
+def _filled(net: nn.Module, state: dict[str, Tensor], file: Path) -> None:
+    try:
+        net.load_state_dict(state)
+    except RuntimeError as problem:
+        raise FileProblem(
+            f"The weights in “{file.name}” are those of another network.", "Get the file again."
+        ) from problem
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON says, with the fractions in which lengths are given."""
+    if isinstance(value, dict):
+        if value.get("_type") == "fraction":
+            return Fraction(int(value["numerator"]), int(value["denominator"]))
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    return value
+
+
+def _info(key: str, name: str, sentence: str, source: str, segment_s: float, speed: float, **more: Any) -> MethodInfo:
+    return MethodInfo(
+        key=key,
+        name=name,
+        family="network",
+        sentence=sentence,
+        source=source,
+        stems=more.pop("stems", _LANES),
+        rate=44100,
+        channels=2,
+        segment_s=segment_s,
+        grid=True,
+        speed=speed,
+        listening=0.01,
+        params=(OVERLAP_PARAM, SHIFTS_PARAM),
+        presets=PRESETS,
+        **more,
+    )
+
+
+_PACKAGE = (("demucs", "demucs"),)
+
+
+def htdemucs() -> Demucs:
+    """Return the transformer network that people mean by Demucs."""
+    info = _info(
+        "htdemucs",
+        "HT Demucs",
+        "The best known separator: clean vocals, drums, bass and other, for most songs.",
+        _TRANSFORMER,
+        _TRANSFORMER_SEGMENT_S,
+        1.3,
+        whole=True,
+    )
+    return Demucs(info, "htdemucs", _PACKAGE, ("955717e8.safetensors",))
+
+
+def htdemucs_ft() -> Demucs:
+    """Return the four transformer networks of which each was tuned to one stem."""
+    info = _info(
+        "htdemucs_ft",
+        "HT Demucs, fine-tuned",
+        "One network for each stem: a little cleaner than HT Demucs, and four times the time unless you ask for one.",
+        _TRANSFORMER,
+        _TRANSFORMER_SEGMENT_S,
+        0.33,
+        whole=True,
+    )
+    files = tuple(f"{name}.safetensors" for name in ("f7e0c4bc", "d12395a8", "92cfc3b6", "04573f0d"))
+    counts = tuple(tuple(float(row == column) for column in range(4)) for row in range(4))
+    return Demucs(info, "htdemucs_ft", _PACKAGE, files, SOURCES, counts)
+
+
+def htdemucs_6s() -> Demucs:
+    """Return the transformer network with guitar and piano."""
+    info = _info(
+        "htdemucs_6s",
+        "HT Demucs, six stems",
+        "Guitar and piano as stems of their own; the piano is its weak side.",
+        _TRANSFORMER,
+        _TRANSFORMER_SEGMENT_S,
+        1.4,
+        whole=True,
+        stems=("vocals", "drums", "bass", "guitar", "piano", "other"),
+    )
+    sources = (*SOURCES, "guitar", "piano")
+    return Demucs(info, "htdemucs_6s", _PACKAGE, ("5c90dfd2.safetensors",), sources)
+
+
+def hdemucs_mmi() -> Demucs:
+    """Return the hybrid network without transformer, retrained on more songs."""
+    info = _info(
+        "hdemucs_mmi",
+        "Hybrid Demucs",
+        "The network before the transformer: sometimes the better bass.",
+        _HYBRID,
+        _HYBRID_SEGMENT_S,
+        1.2,
+    )
+    return Demucs(info, "hdemucs_mmi", _PACKAGE, ("75fc33f5.safetensors",))
+
+
+def mdx_extra() -> Demucs:
+    """Return the four networks of the Music Demixing Challenge."""
+    info = _info(
+        "mdx_extra",
+        "Demucs, MDX challenge",
+        "Four networks and their mean, second in the challenge of 2021: slow, and robust on odd songs.",
+        _HYBRID,
+        _HYBRID_SEGMENT_S,
+        0.3,
+    )
+    files = tuple(f"{name}.safetensors" for name in ("e51eebcc", "a1d90b5c", "5d2d6c55", "cfa93e08"))
+    return Demucs(info, "mdx_extra", _PACKAGE, files)
+
+
+_TORCHAUDIO = (("torchaudio", "torchaudio 2.11"),)
+
+
+def hdemucs_high_musdb_plus() -> Demucs:
+    """Return torchaudio's network that was trained on more than MUSDB."""
+    info = _info(
+        "hdemucs_high_musdb_plus",
+        "Hybrid Demucs by torchaudio",
+        "Hybrid Demucs trained on MUSDB-HQ and 150 more songs.",
+        _HYBRID,
+        _HYBRID_SEGMENT_S,
+        1.2,
+    )
+    return Torchaudio(info, "hdemucs_high_musdb_plus", _TORCHAUDIO, ("hdemucs_high_trained.pt",))
+
+
+def hdemucs_high_musdb() -> Demucs:
+    """Return torchaudio's network that was trained on MUSDB alone."""
+    info = _info(
+        "hdemucs_high_musdb",
+        "Hybrid Demucs by torchaudio, MUSDB only",
+        "For comparisons with papers: nothing but MUSDB-HQ's training songs went into it.",
+        _HYBRID,
+        _HYBRID_SEGMENT_S,
+        1.2,
+    )
+    return Torchaudio(info, "hdemucs_high_musdb", _TORCHAUDIO, ("hdemucs_high_musdbhq_only.pt",))

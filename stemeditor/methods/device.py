@@ -1,0 +1,143 @@
+"""Where networks compute: what this machine has, which of it is fastest, and what an accelerator's complaints mean."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import lru_cache
+
+from stemeditor import paths, settings
+from stemeditor.errors import DeviceProblem
+
+log = logging.getLogger(__name__)
+
+AUTO = "auto"
+CPU = "cpu"
+KEYS = (AUTO, CPU, "cuda", "mps", "xpu")
+"""What a person can ask for; "cuda" is also what PyTorch calls AMD's cards."""
+
+FULL = "full"
+LOST = "lost"
+
+_PROBE_S = 1.0
+_REMEMBERED = "devices.json"
+_CHANNELS, _SIDE = 32, 256
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Something that networks can compute on: its key, and its name for people."""
+
+    key: str
+    name: str
+
+
+_asked: ContextVar[str] = ContextVar("device", default="")
+
+
+@contextlib.contextmanager
+def using(key: str) -> Iterator[None]:
+    """Let networks in this thread compute on a device, instead of what the settings say; "" changes nothing."""
+    token = _asked.set(key)
+    try:
+        yield
+    finally:
+        _asked.reset(token)
+
+
+@lru_cache(maxsize=1)
+def found() -> tuple[Device, ...]:
+    """Return what this machine has, the processor last."""
+    import torch
+
+    devices = []
+    if torch.cuda.is_available():
+        devices.append(Device("cuda", torch.cuda.get_device_name()))
+    if torch.backends.mps.is_available():
+        devices.append(Device("mps", "Apple GPU"))
+    if hasattr(torch, "xpu") and torch.xpu.is_available():
+        devices.append(Device("xpu", torch.xpu.get_device_name()))
+    return (*devices, Device(CPU, f"Processor, {torch.get_num_threads()} threads"))
+
+
+def chosen() -> Device:
+    """Return the device for networks in this thread: what was asked for, what the settings say, or the fastest.
+
+    Raises
+    ------
+    DeviceProblem
+        If this machine has no such device.
+    """
+    wanted = _asked.get() or str(settings.stored("device"))
+    devices = found()
+    if wanted != AUTO:
+        for device in devices:
+            if device.key == wanted:
+                return device
+        raise DeviceProblem(
+            f"This machine has no device “{wanted}” that networks could compute on.",
+            f"Choose one of {', '.join((AUTO, *(device.key for device in devices)))}.",
+        )
+    return devices[0] if len(devices) == 1 else max(devices, key=rate)
+
+
+def rate(device: Device) -> float:
+    """Return how much a device computes in a second, in units of its own; measured once, then remembered."""
+    import torch
+
+    file = paths.cache_folder() / _REMEMBERED
+    key = f"{device.key} {device.name} torch {torch.__version__}"
+    try:
+        known = json.loads(file.read_text(encoding="utf-8"))
+        return float(known[key])
+    except (OSError, ValueError, KeyError, TypeError):
+        known = {}
+    measured = _measured(device.key)
+    with contextlib.suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = file.with_name(f"{file.name}.{os.getpid()}.part")
+        temporary.write_text(json.dumps({**known, key: measured}), encoding="utf-8")
+        temporary.replace(file)
+    log.info("%s does %.3g units of network a second", device.name, measured)
+    return measured
+
+
+def _measured(key: str) -> float:
+    """Convolve for a second, as networks do, and return how often; 0 if the device cannot."""
+    import torch
+
+    try:
+        net = torch.nn.Conv2d(_CHANNELS, _CHANNELS, 3, padding=1).to(key)
+        sound = torch.randn(1, _CHANNELS, _SIDE, _SIDE, device=key)
+        with torch.inference_mode():
+            float(net(sound).mean())
+            began, times = time.monotonic(), 0
+            while time.monotonic() - began < _PROBE_S:
+                # Asking for a number waits for the device, which otherwise works behind our back.
+                float(net(sound).mean())
+                times += 1
+        return times / (time.monotonic() - began)
+    except RuntimeError as problem:
+        log.info("networks do not run on %s (%s)", key, problem)
+        return 0.0
+
+
+def trouble(problem: BaseException) -> str:
+    """Return what an exception says about the device: `FULL`, `LOST`, or "" for something else."""
+    import torch
+
+    words = str(problem).lower()
+    if isinstance(problem, torch.OutOfMemoryError) or "out of memory" in words:
+        return FULL
+    if isinstance(problem, RuntimeError) and any(
+        sign in words
+        for sign in ("cuda error", "hip error", "cudnn_status", "cublas_status", "mps error", "device lost")
+    ):
+        return LOST
+    return ""

@@ -1,0 +1,236 @@
+"""A network at work: on which device, with which program, stoppable in the middle, and going on when memory is full."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from stemeditor import settings
+from stemeditor.methods import device
+from stemeditor.methods.base import Remark
+from stemeditor.methods.segments import fade
+from stemeditor.progress import Progress, Silent
+
+log = logging.getLogger(__name__)
+
+EXPORTED = ".openvino.xml"
+"""What the name of a network in OpenVINO's form ends with; its numbers lie beside it."""
+
+_JOIN_S = 1.0
+_SHORTEST_S = 4.0
+_LOOK_MS = 40
+
+
+class Core(Protocol):
+    """A network cut in three, so that its heart can be computed by another program than PyTorch."""
+
+    @property
+    def heart(self) -> nn.Module:
+        """What is computed elsewhere: tensors in, tensors out, of shapes that never change."""
+
+    def before(self, sound: Tensor) -> tuple[tuple[Tensor, ...], Any]:
+        """Return what the heart takes, and what `after` needs to know."""
+
+    def after(self, found: tuple[Tensor, ...], known: Any) -> Tensor:
+        """Return what the whole network returns."""
+
+
+class Engine:
+    """A network, ready to compute. Threads that want it at once wait for each other.
+
+    Parameters
+    ----------
+    net
+        (1, channels, frames) -> (1, stems, channels, frames), float32; or a network cut in three.
+    rate
+        Of its sound, Hz.
+    elastic
+        Whether it takes sound of any length, so that a full memory can be met with shorter pieces.
+    exported
+        Where the heart of a network cut in three lies in OpenVINO's form, or will lie.
+    """
+
+    def __init__(self, net: nn.Module | Core, rate: int, elastic: bool = True, exported: Path | None = None) -> None:
+        self._module: nn.Module = net if isinstance(net, nn.Module) else net.heart
+        self._core: Core | None = None if isinstance(net, nn.Module) else net
+        self._rate = rate
+        self._elastic = elastic
+        self._exported = exported
+        self._compiled: Any = None
+        self._precision = ""
+        self._place = device.CPU
+        self._forced = ""
+        self._progress: Progress = Silent()
+        self._busy = threading.Lock()
+        self._module.eval()
+        for part in self._module.modules():
+            part.register_forward_pre_hook(self._look)
+
+    def __call__(self, sound: Tensor, progress: Progress) -> Tensor:
+        """Return (1, stems, channels, frames) on the processor.
+
+        Stops within a layer's time once `progress` says so. A full or lost accelerator costs time, not the result:
+        shorter pieces first, then the processor, and a `Remark` says so.
+        """
+        while not self._busy.acquire(timeout=_LOOK_MS / 1000):
+            progress.check()
+        self._progress = progress
+        try:
+            with torch.inference_mode():
+                return self._computed(sound)
+        finally:
+            self._progress = Silent()
+            self._busy.release()
+
+    @property
+    def program(self) -> str:
+        """What computes, for people: "OpenVINO, bf16", "PyTorch on cuda"."""
+        if self._compiled is not None:
+            return f"OpenVINO, {self._precision}"
+        return f"PyTorch on {self._place}"
+
+    def _computed(self, sound: Tensor) -> Tensor:
+        wanted = self._forced or device.chosen().key
+        if wanted == device.CPU and self._core is not None and self._start():
+            return self._elsewhere(sound)
+        try:
+            return self._here(sound, wanted)
+        except RuntimeError as problem:
+            trouble = device.trouble(problem)
+            if not trouble or wanted == device.CPU:
+                raise
+            log.info("%s is %s: %s", wanted, trouble, problem)
+        # Only outside the handler are the tensors of the failed try given back.
+        self._let_go(wanted)
+        if trouble == device.FULL and self._elastic and sound.shape[-1] > 2 * _SHORTEST_S * self._rate:
+            return self._halved(sound)
+        self._forced = device.CPU
+        what = "The graphics card's memory is full" if trouble == device.FULL else "The graphics card does not answer"
+        self._progress.post(Remark(f"{what}: going on on the processor, which takes longer."))
+        return self._computed(sound)
+
+    def _here(self, sound: Tensor, place: str) -> Tensor:
+        if place != self._place:
+            self._module.to(place)
+            self._place = place
+        if place == "cuda" and not settings.stored("exact"):
+            with torch.autocast("cuda", torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16):
+                return self._whole(sound.to(place)).float().cpu()
+        return self._whole(sound.to(place)).float().cpu()
+
+    def _whole(self, sound: Tensor) -> Tensor:
+        if self._core is None:
+            found: Tensor = self._module(sound)
+            return found
+        # Not every accelerator knows complex numbers; those that do are too fast to wait for the processor's.
+        near = sound if sound.device.type == "cuda" else sound.cpu()
+        given, known = self._core.before(near)
+        self._progress.check()
+        results = self._module(*(one.to(sound.device) for one in given))
+        self._progress.check()
+        return self._core.after(tuple(one.to(near.device) for one in results), known)
+
+    def _halved(self, sound: Tensor) -> Tensor:
+        """Compute two overlapping halves, and fade from one into the other."""
+        middle, reach = sound.shape[-1] // 2, int(_JOIN_S * self._rate / 2)
+        first = self._computed(sound[..., : middle + reach])
+        second = self._computed(sound[..., middle - reach :])
+        rise = torch.from_numpy(fade(2 * reach))
+        join = first[..., middle - reach :] * (1 - rise) + second[..., : 2 * reach] * rise
+        return torch.cat([first[..., : middle - reach], join, second[..., 2 * reach :]], dim=-1)
+
+    def _let_go(self, place: str) -> None:
+        for kind in ("cuda", "mps", "xpu"):
+            if place == kind:
+                try:
+                    getattr(torch, kind).empty_cache()
+                except RuntimeError as problem:
+                    log.info("%s keeps its memory: %s", kind, problem)
+
+    def _look(self, module: nn.Module, given: tuple[Any, ...]) -> None:
+        self._progress.check()
+
+    def _start(self) -> bool:
+        """Have OpenVINO compute, if it is here and the network lies in its form; return whether it does."""
+        if self._exported is None or not self._exported.is_file():
+            return False
+        try:
+            import openvino
+        except (ImportError, OSError):
+            return False
+        program = openvino.Core()
+        halves = "BF16" in program.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        precision = "bf16" if halves and not settings.stored("exact") else "f32"
+        if self._compiled is None or precision != self._precision:
+            try:
+                self._compiled = program.compile_model(
+                    self._exported,
+                    "CPU",
+                    {
+                        "INFERENCE_PRECISION_HINT": precision,
+                        "PERFORMANCE_HINT": "LATENCY",
+                        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+                    },
+                )
+            except RuntimeError as problem:
+                log.info("OpenVINO does not take %s: %s", self._exported.name, problem)
+                self._exported = None
+                return False
+            self._precision = precision
+        return True
+
+    def _elsewhere(self, sound: Tensor) -> Tensor:
+        assert self._core is not None
+        given, known = self._core.before(sound)
+        request = self._compiled.create_infer_request()
+        request.start_async([one.contiguous().numpy() for one in given], share_inputs=True)
+        try:
+            while not request.wait_for(_LOOK_MS):
+                self._progress.check()
+        except BaseException:
+            request.cancel()
+            # Memory that it still writes into must outlive it.
+            request.wait_for(10_000)
+            raise
+        found = tuple(torch.from_numpy(request.get_output_tensor(at).data) for at in range(len(request.outputs)))
+        self._progress.check()
+        return self._core.after(found, known)
+
+
+def export(core: Core, sound: Tensor, path: Path) -> None:
+    """Write a network's heart in OpenVINO's form. Takes a minute and as much memory as a few of its runs.
+
+    Parameters
+    ----------
+    core
+        The network.
+    sound
+        (1, channels, frames) of the only length that the result will take.
+    path
+        Ends with `EXPORTED`.
+
+    Raises
+    ------
+    ImportError
+        If OpenVINO is not installed.
+    """
+    import warnings
+
+    import openvino
+
+    with torch.inference_mode():
+        given, _ = core.before(sound)
+    given = tuple(one.clone() for one in given)
+    with torch.no_grad(), warnings.catch_warnings():
+        # That its branches are taken as they come for this one length is what is wanted.
+        warnings.simplefilter("ignore")
+        model = openvino.convert_model(core.heart, example_input=given, input=[tuple(one.shape) for one in given])
+    temporary = path.with_name(f"making-{path.name}")
+    openvino.save_model(model, temporary, compress_to_fp16=False)
+    temporary.with_suffix(".bin").replace(path.with_suffix(".bin"))
+    temporary.replace(path)

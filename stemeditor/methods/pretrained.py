@@ -1,0 +1,110 @@
+"""What all methods whose weights others have published have in common: what they need, and their network once read."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stemeditor.errors import UserError
+from stemeditor.methods.base import OVERLAP, SHIFTS, MethodInfo, Missing, Param, Preset
+from stemeditor.weights import catalogue, store
+
+if TYPE_CHECKING:
+    from stemeditor.methods.engine import Engine
+
+OVERLAP_PARAM = Param(
+    OVERLAP,
+    "Overlap",
+    0.25,
+    "How much of each piece is computed twice and blended. More of it hides the joins, and takes longer.",
+    0.02,
+    0.9,
+)
+SHIFTS_PARAM = Param(
+    SHIFTS,
+    "Passes",
+    0,
+    "How often the song is gone over with other places for the joins; the mean of several is a little cleaner.",
+    0,
+    10,
+)
+PRESETS = (
+    Preset("Draft", {OVERLAP: 0.1, SHIFTS: 0}),
+    Preset("Good", {OVERLAP: 0.25, SHIFTS: 0}),
+    Preset("Best", {OVERLAP: 0.5, SHIFTS: 2}),
+)
+
+
+class Pretrained:
+    """A method whose network is read from files that others have published.
+
+    Parameters
+    ----------
+    info
+        What it says about itself.
+    pack
+        Key of its weights; the files that are not of a catalogue's pack are a person's own.
+    packages
+        Modules that build the network, and what installs each.
+    """
+
+    def __init__(self, info: MethodInfo, pack: str, packages: tuple[tuple[str, str], ...]) -> None:
+        self.info = replace(info, needs="a download")
+        self.pack = pack
+        self._packages = packages
+
+    def missing(self) -> Missing | None:
+        """Return what is not here, or None if the method can be used."""
+        for module, package in self._packages:
+            if find_spec(module) is None:
+                return Missing(
+                    f"{self.info.name} needs the package {package}.", 'python -m pip install "stemeditor[engine]"'
+                )
+        published = catalogue.packs().get(self.pack)
+        if published is not None and store.missing(published):
+            return Missing(
+                f"{self.info.name} needs its weights, a download of about {published.size_mb:.0f} MB.",
+                f"stemeditor models download {self.pack}",
+                self.pack,
+            )
+        return None
+
+    def engine(self, name: str) -> Engine:
+        """Return the network of one file of the pack, read at the first call.
+
+        Raises
+        ------
+        UserError
+            If something is missing (the hint says how to get it), or the file is broken.
+        """
+        lacking = self.missing()
+        if lacking is not None:
+            raise UserError(lacking.text, f"Get it with: {lacking.command}")
+        file = store.path(self.pack, name)
+        key = (self.info.key, file, file.stat().st_mtime)
+        with _lock:
+            if key not in _engines:
+                while len(_engines) >= _MOST:
+                    _engines.pop(next(iter(_engines)))
+                _engines[key] = self._built(file)
+            return _engines[key]
+
+    def _built(self, file: Path) -> Engine:
+        """Read the network of one file. Raises as `engine`."""
+        raise NotImplementedError
+
+
+_MOST = 4
+"""How many networks stay in memory: the largest set has as many."""
+
+_engines: dict[tuple[str, Path, float], Engine] = {}
+_lock = threading.Lock()
+
+
+def forget() -> None:
+    """Give back the memory of all networks that have been read."""
+    with _lock:
+        _engines.clear()

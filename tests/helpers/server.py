@@ -1,0 +1,116 @@
+"""A server of files that can misbehave in every way that servers do."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import threading
+import time
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Served:
+    """A file and how it is served.
+
+    `fault`: "" for none, "cut" (ends early, every time a little later), "stall" (says nothing any more), "slow",
+    "circle" (redirects to itself), "rubbish" (something else under status 200), or a status such as "404";
+    `times`: how often the fault happens, -1 for ever.
+    """
+
+    data: bytes
+    fault: str = ""
+    times: int = -1
+    ranges: bool = True
+    hashed: bool = False
+    version: str = "1"
+    asked: list[str] = field(default_factory=list)
+
+
+class Server:
+    """Serves `files` by path on a port of this machine, in a thread."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, Served] = {}
+        files = self.files
+        self._ending = threading.Event()
+        ending = self._ending
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+            def do_GET(self) -> None:
+                served = files.get(self.path)
+                if served is None:
+                    self.send_error(404)
+                    return
+                served.asked.append(self.headers.get("Range", ""))
+                fault = served.fault if served.times else ""
+                if served.times > 0:
+                    served.times -= 1
+                if fault.isdigit():
+                    self.send_error(int(fault))
+                elif fault == "circle":
+                    self.send_response(302)
+                    self.send_header("Location", self.path)
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                else:
+                    self._send(served, fault)
+
+            def _send(self, served: Served, fault: str) -> None:
+                data = b"<html>please log in</html>" * 4 if fault == "rubbish" else served.data
+                mark = f'"{hashlib.sha256(data).hexdigest()}"' if served.hashed else f'"v{served.version}"'
+                start = 0
+                asked = self.headers.get("Range", "")
+                if served.ranges and asked and self.headers.get("If-Range") == mark:
+                    start = int(asked.removeprefix("bytes=").rstrip("-"))
+                if start >= len(data) > 0:
+                    self.send_error(416)
+                    return
+                self.send_response(206 if start else 200)
+                self.send_header("ETag", mark)
+                self.send_header("Content-Length", str(len(data) - start))
+                self.end_headers()
+                body = data[start:]
+                try:
+                    if fault == "cut":
+                        self.wfile.write(body[: max(len(data) // 3, 1)])
+                        self.close_connection = True
+                    elif fault == "stall":
+                        self.wfile.write(body[: len(body) // 2])
+                        self.wfile.flush()
+                        ending.wait(20)
+                        self.close_connection = True
+                    elif fault == "slow":
+                        step = max(len(body) // 20, 1)
+                        for at in range(0, len(body), step):
+                            self.wfile.write(body[at : at + step])
+                            time.sleep(0.05)
+                    else:
+                        self.wfile.write(body)
+                except (BrokenPipeError, ConnectionError):
+                    self.close_connection = True
+
+        class Quiet(http.server.ThreadingHTTPServer):
+            daemon_threads = False
+            block_on_close = True
+
+            def handle_error(self, *_: object) -> None:
+                pass
+
+        self._server = Quiet(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="server")
+        self._thread.start()
+
+    def address(self, path: str) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}{path}"
+
+    def close(self) -> None:
+        self._ending.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()

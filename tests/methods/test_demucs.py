@@ -1,0 +1,116 @@
+"""The same networks give the same stems as their own programs do."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from stemeditor.audio.buffer import Audio, Samples
+from stemeditor.methods import pretrained, registry, runner
+from stemeditor.methods.base import MethodInfo, Stems
+from stemeditor.methods.demucs import SOURCES
+from stemeditor.progress import Silent
+from tests.helpers.networks import RATE, noise, put_demucs
+
+SIX = (*SOURCES, "guitar", "piano")
+CASES = {
+    "htdemucs": ("HTDemucs", SOURCES),
+    "htdemucs_ft": ("HTDemucs", SOURCES),
+    "htdemucs_6s": ("HTDemucs", SIX),
+    "hdemucs_mmi": ("HDemucs", SOURCES),
+    "mdx_extra": ("HDemucs", SOURCES),
+}
+
+
+@pytest.fixture(autouse=True)
+def short_segments(monkeypatch: pytest.MonkeyPatch):
+    """Let the methods cut songs as short as the small networks want them."""
+    from stemeditor.methods import demucs
+
+    for name in ("_TRANSFORMER_SEGMENT_S", "_HYBRID_SEGMENT_S"):
+        monkeypatch.setattr(demucs, name, 1.0)
+    pretrained.forget()
+    yield
+    pretrained.forget()
+
+
+def ours(key: str, sound: Samples, rate: int = RATE, **params: float) -> Stems:
+    method = registry.load(key)
+    pieces = list(runner.stream(Audio(sound, rate), method, params, Silent()))
+    return {name: np.concatenate([piece.stems[name] for piece in pieces], axis=1) for name in pieces[0].stems}
+
+
+def theirs(key: str, nets: list, sound: Samples, monkeypatch: pytest.MonkeyPatch, overlap: float, shifts: int) -> Stems:
+    """What `demucs.api.Separator.separate_tensor` does, with shifts that are ours."""
+    from demucs.apply import BagOfModels, apply_model
+
+    counts = [[float(row == at) for at in range(4)] for row in range(4)] if key == "htdemucs_ft" else None
+    bag = BagOfModels(nets, counts, None)
+    # A network's own segment is what the method's pieces are.
+    wave = torch.from_numpy(sound)
+    middle = wave.mean(0)
+    mean, spread = middle.mean(), (middle.std() if wave.shape[1] > 1 else torch.zeros(())) + 1e-8
+    most = RATE // 2
+    drawn = [most - runner.shift_lead(RATE, number, shifts) for number in range(shifts)] * len(nets)
+    monkeypatch.setattr(random, "randint", lambda low, high: drawn.pop(0))
+    with torch.no_grad():
+        found = apply_model(bag, ((wave - mean) / spread)[None], shifts=shifts, overlap=overlap)[0] * spread + mean
+    return dict(zip(nets[0].sources, found.numpy(), strict=True))
+
+
+@pytest.mark.parametrize("key", CASES)
+@pytest.mark.parametrize(("seconds", "overlap", "shifts"), [(2.713, 0.25, 0), (1.5, 0.1, 2), (0.31, 0.25, 0)])
+def test_stems_equal_those_of_the_package(key, seconds, overlap, shifts, monkeypatch) -> None:
+    kind, sources = CASES[key]
+    nets = put_demucs(key, kind, sources)
+    sound = noise(seconds)
+    # A pulse at a join and silence behind it.
+    sound[:, len(sound[0]) // 2] = 0.9
+    sound[:, -len(sound[0]) // 8 :] = 0.0
+    expected = theirs(key, nets, sound, monkeypatch, overlap, shifts)
+    found = ours(key, sound, overlap=overlap, shifts=shifts)
+    assert {*found} - {"residual"} == set(sources)
+    for name in sources:
+        assert found[name].shape == sound.shape
+        assert np.abs(expected[name]).max() > 1e-3
+        assert np.abs(found[name] - expected[name]).max() < 1e-4
+    total = sum(samples.astype(np.float64) for samples in found.values())
+    assert np.abs(total - sound).max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    "sound", [noise(0, 2), noise(0.7, 1), np.zeros((2, 30000), np.float32)], ids=["one", "mono", "silence"]
+)
+def test_odd_songs_equal_the_package_too(sound, monkeypatch) -> None:
+    nets = put_demucs("htdemucs", "HTDemucs", SOURCES)
+    stereo = np.repeat(sound, 2, axis=0) if len(sound) == 1 else sound
+    expected = theirs("htdemucs", nets, stereo, monkeypatch, 0.25, 0)
+    found = ours("htdemucs", sound)
+    for name in SOURCES:
+        wanted = expected[name].mean(axis=0, keepdims=True) if len(sound) == 1 else expected[name]
+        assert np.abs(found[name] - wanted).max() < 1e-4
+
+
+def test_another_rate_is_brought_there_and_back() -> None:
+    put_demucs("htdemucs", "HTDemucs", SOURCES)
+    found = ours("htdemucs", noise(1.9, 2, 48000), 48000)
+    assert all(samples.shape == (2, 91200) and np.isfinite(samples).all() for samples in found.values())
+
+
+def test_only_the_networks_of_the_wanted_stems_are_asked(monkeypatch) -> None:
+    put_demucs("htdemucs_ft", "HTDemucs", SOURCES)
+    sound = noise(1.3)
+    whole = ours("htdemucs_ft", sound)
+    asked: list[str] = []
+    original = pretrained.Pretrained.engine
+    monkeypatch.setattr(
+        pretrained.Pretrained, "engine", lambda self, name: (asked.append(name), original(self, name))[1]
+    )
+    method = registry.load("htdemucs_ft").only(["vocals"])
+    info: MethodInfo = method.info
+    assert info.stems == ("vocals",)
+    pieces = list(runner.stream(Audio(sound, RATE), method, {}, Silent()))
+    vocals = np.concatenate([piece.stems["vocals"] for piece in pieces], axis=1)
+    assert set(asked) == {"04573f0d.safetensors"}
+    assert np.array_equal(vocals, whole["vocals"])

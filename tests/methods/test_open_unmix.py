@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+import torch
+
+from stemeditor.audio.buffer import Audio
+from stemeditor.errors import UserError
+from stemeditor.methods import open_unmix, pretrained, registry, runner
+from stemeditor.progress import Silent
+from stemeditor.weights import store
+from tests.helpers.networks import keep, noise, put_state, seeded
+
+CASES = {
+    "umxl": (("bass", "drums", "other", "vocals"), 1024, 4096, 1024, 2, 44100),
+    "umxhq": (("bass", "drums", "other", "vocals"), 512, 4096, 1024, 2, 44100),
+    "umxse": (("speech", "noise"), 256, 1024, 512, 1, 16000),
+}
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept():
+    pretrained.forget()
+    yield
+    pretrained.forget()
+
+
+def put(key: str) -> dict:
+    from openunmix.model import OpenUnmix
+    from openunmix.utils import bandwidth_to_max_bin
+
+    targets, hidden, window, _, channels, rate = CASES[key]
+    nets = {}
+    for number, name in enumerate(targets):
+        torch.manual_seed(number)
+        nets[name] = seeded(
+            lambda: OpenUnmix(
+                window // 2 + 1, channels, hidden, max_bin=bandwidth_to_max_bin(float(rate), window, 16000)
+            )
+        )
+        put_state(key, f"{name}.pth", nets[name])
+    return nets
+
+
+@pytest.mark.parametrize(("key", "seconds"), [("umxl", 0.9), ("umxhq", 8.37), ("umxse", 2.2)])
+def test_stems_equal_those_of_the_package(key: str, seconds: float) -> None:
+    from openunmix.model import Separator
+
+    nets = put(key)
+    targets, _, window, hop, channels, rate = CASES[key]
+    sound = noise(seconds, channels, rate)
+    separator = Separator(nets, niter=1, n_fft=window, n_hop=hop, nb_channels=channels, sample_rate=float(rate)).eval()
+    with torch.no_grad():
+        expected = dict(zip(targets, separator(torch.from_numpy(sound)[None])[0].numpy(), strict=True))
+    pieces = list(runner.stream(Audio(sound, rate), registry.load(key), {}, Silent()))
+    assert len(pieces) == 1
+    for name in targets:
+        assert np.abs(expected[name]).max() > 1e-3
+        assert np.abs(pieces[0].stems[name] - expected[name]).max() < 1e-4
+
+
+@pytest.mark.parametrize("sound", [noise(0, 2), noise(0.02, 2), noise(0.5, 1), np.zeros((2, 9000), np.float32)])
+def test_odd_songs_add_up(sound: np.ndarray) -> None:
+    put("umxhq")
+    pieces = list(runner.stream(Audio(sound, 44100), registry.load("umxhq"), {}, Silent()))
+    total = sum(samples.astype(np.float64) for samples in pieces[0].stems.values())
+    assert np.abs(total - sound).max() < 1e-6
+
+
+def test_weights_of_another_network_are_refused() -> None:
+    put("umxhq")
+    put_state("umxhq", "vocals.pth", torch.nn.Linear(2, 2))
+    with pytest.raises(UserError, match=r"vocals\.pth” lacks"):
+        registry.load("umxhq").separate(Audio(noise(0.3), 44100), {"iterations": 1, "wiener": 0}, Silent())
+    put("umxl")
+    torch.save(torch.load(store.path("umxl", "bass.pth"), weights_only=True), store.path("umxhq", "vocals.pth"))
+    keep("umxhq", "vocals.pth")
+    with pytest.raises(UserError, match="are those of another network"):
+        registry.load("umxhq").separate(Audio(noise(0.3), 44100), {"iterations": 1, "wiener": 0}, Silent())
+
+
+def test_a_method_says_what_it_lacks() -> None:
+    lacking = registry.missing("umxl")
+    assert lacking is not None
+    assert lacking.pack == "umxl"
+    assert "454 MB" in lacking.text
+    with pytest.raises(UserError, match="stemeditor models download umxl"):
+        registry.load("umxl").separate(Audio(noise(0.1), 44100), {"iterations": 1, "wiener": 0}, Silent())
+    assert registry.missing("classic") is None
+    assert open_unmix.umxl().info.needs == "a download"

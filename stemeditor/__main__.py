@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-VERBS = ("compare", "demo", "doctor", "evaluate", "methods", "parts", "separate", "smoke", "songs", "train")
+VERBS = ("compare", "demo", "doctor", "evaluate", "methods", "models", "parts", "separate", "smoke", "songs", "train")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -118,6 +118,7 @@ TABLE: tuple[Setting, ...] = (
         "Networks give what their authors' programs give, to the last decimal; off is faster and sounds the same.",
     ),
     Setting("weights_folder", "", "Weights folder", "Where downloaded networks are kept; empty for the usual place."),
+    Setting("ensembles", [], "", ""),
     Setting("method", "", "", ""),
     Setting("export_format", "wav", "", ""),
     Setting("export_subtype", "24", "", ""),

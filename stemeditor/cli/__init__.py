@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from stemeditor import __version__, paths
-from stemeditor.cli import learning, scoring
+from stemeditor.cli import learning, models, scoring
 from stemeditor.cli.terminal import bars, say
 from stemeditor.errors import Cancelled, UserError
 from stemeditor.progress import Part, Progress
@@ -91,6 +91,7 @@ def _app(open_window: OpenWindow, run_smoke: RunSmoke) -> typer.Typer:
     app.command()(scoring.parts)
     app.command()(learning.train)
     app.command()(learning.songs)
+    app.add_typer(models.app, name="models")
     app.command()(doctor)
     return app
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +31,10 @@ _LOOK_MS = 40
 
 class Core(Protocol):
     """A network cut in three, so that its heart can be computed by another program than PyTorch."""
+
+    @property
+    def length(self) -> int:
+        """The only number of frames that it takes."""
 
     @property
     def heart(self) -> nn.Module:
@@ -70,6 +77,12 @@ class Engine:
         self._module.eval()
         for part in self._module.modules():
             part.register_forward_pre_hook(self._look)
+
+    def prepare(self) -> None:
+        """Write the network's heart in OpenVINO's form if that is of use here and not done yet."""
+        if self._core is None or self._exported is None or self._exported.is_file() or _openvino() is None:
+            return
+        export(self._core, self._exported)
 
     def __call__(self, sound: Tensor, progress: Progress) -> Tensor:
         """Return (1, stems, channels, frames) on the processor.
@@ -159,9 +172,8 @@ class Engine:
         """Have OpenVINO compute, if it is here and the network lies in its form; return whether it does."""
         if self._exported is None or not self._exported.is_file():
             return False
-        try:
-            import openvino
-        except (ImportError, OSError):
+        openvino = _openvino()
+        if openvino is None:
             return False
         program = openvino.Core()
         halves = "BF16" in program.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
@@ -197,20 +209,34 @@ class Engine:
             # Memory that it still writes into must outlive it.
             request.wait_for(10_000)
             raise
-        found = tuple(torch.from_numpy(request.get_output_tensor(at).data) for at in range(len(request.outputs)))
+        found = tuple(torch.from_numpy(request.get_output_tensor(at).data) for at in range(len(self._compiled.outputs)))
         self._progress.check()
         return self._core.after(found, known)
 
 
-def export(core: Core, sound: Tensor, path: Path) -> None:
+def _openvino() -> Any:
+    """Return the package, or None where it is not installed.
+
+    When it is imported it tells its makers over the network that it was, unless the part that does so is missing:
+    nobody here was asked for that, so it is.
+    """
+    if find_spec("openvino") is None:
+        return None
+    sys.modules.setdefault("openvino_telemetry", cast(Any, None))
+    try:
+        return import_module("openvino")
+    except (ImportError, OSError) as problem:
+        log.info("OpenVINO does not start: %s", problem)
+        return None
+
+
+def export(core: Core, path: Path) -> None:
     """Write a network's heart in OpenVINO's form. Takes a minute and as much memory as a few of its runs.
 
     Parameters
     ----------
     core
         The network.
-    sound
-        (1, channels, frames) of the only length that the result will take.
     path
         Ends with `EXPORTED`.
 
@@ -221,15 +247,24 @@ def export(core: Core, sound: Tensor, path: Path) -> None:
     """
     import warnings
 
-    import openvino
+    openvino = _openvino()
+    if openvino is None:
+        raise ImportError("openvino")
+    from openvino.frontend import FrontEndManager
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
     with torch.inference_mode():
-        given, _ = core.before(sound)
+        given, _ = core.before(torch.zeros(1, 2, core.length))
     given = tuple(one.clone() for one in given)
     with torch.no_grad(), warnings.catch_warnings():
         # That its branches are taken as they come for this one length is what is wanted.
         warnings.simplefilter("ignore")
-        model = openvino.convert_model(core.heart, example_input=given, input=[tuple(one.shape) for one in given])
+        trace: Any = torch.jit.trace
+        traced = trace(core.heart.eval(), given, check_trace=False)
+        converter = FrontEndManager().load_by_framework("pytorch")
+        decoder = TorchScriptPythonDecoder(traced, example_input=given)
+        model = converter.convert(converter.load(decoder))
+        model.reshape({at: list(one.shape) for at, one in enumerate(given)})
     temporary = path.with_name(f"making-{path.name}")
     openvino.save_model(model, temporary, compress_to_fp16=False)
     temporary.with_suffix(".bin").replace(path.with_suffix(".bin"))

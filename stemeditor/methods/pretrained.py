@@ -92,6 +92,15 @@ class Pretrained:
                 _engines[key] = self._built(file)
             return _engines[key]
 
+    def prepare(self) -> None:
+        """Bring the networks into the form in which this machine's processor computes them fastest.
+
+        Takes a minute and a few gigabytes for a large one; does nothing where there is no such form.
+        """
+        published = catalogue.packs().get(self.pack)
+        for source in published.files if published else ():
+            self.engine(source.name).prepare()
+
     def _built(self, file: Path) -> Engine:
         """Read the network of one file. Raises as `engine`."""
         raise NotImplementedError

@@ -6,10 +6,12 @@ from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import entry_points
 
+from stemeditor import settings
 from stemeditor.errors import UserError
-from stemeditor.methods import neural
-from stemeditor.methods.base import MethodInfo, Missing
-from stemeditor.methods.wiener import Refined, refined
+from stemeditor.methods import neural, roformer
+from stemeditor.methods.base import Method, MethodInfo, Missing, Needy
+from stemeditor.methods.ensemble import JOIN, Ensemble
+from stemeditor.methods.wiener import refined
 
 DEFAULT = "classic"
 """The method of the Separate button and of `stemeditor separate`."""
@@ -30,6 +32,11 @@ _TABLE = {
     "umxl": "stemeditor.methods.open_unmix:umxl",
     "umxhq": "stemeditor.methods.open_unmix:umxhq",
     "umxse": "stemeditor.methods.open_unmix:umxse",
+    "bs_roformer": "stemeditor.methods.roformer:bs_roformer",
+    "mel_band_roformer": "stemeditor.methods.roformer:mel_band_roformer",
+    "spleeter:2": "stemeditor.methods.spleeter:two",
+    "spleeter:4": "stemeditor.methods.spleeter:four",
+    "spleeter:5": "stemeditor.methods.spleeter:five",
     "kam": "stemeditor.methods.neighbours:Kam",
     "hpss": "stemeditor.methods.hpss:Hpss",
     "centre": "stemeditor.methods.stereo:Centre",
@@ -62,9 +69,17 @@ _TABLE = {
 
 
 def keys() -> tuple[str, ...]:
-    """Return the keys of all methods: the default, ours, others', and networks that a person has trained."""
+    """Return the keys of all methods: the default, ours, others', and what a person has trained or put together."""
     others = sorted(entry.name for entry in entry_points(group=ENTRY_POINTS))
-    return (*_TABLE, *(key for key in others if key not in _TABLE), *neural.own_keys())
+    ensembles = settings.stored("ensembles")
+    assert isinstance(ensembles, list)
+    return (
+        *_TABLE,
+        *(key for key in others if key not in _TABLE),
+        *roformer.own_keys(),
+        *neural.own_keys(),
+        *ensembles,
+    )
 
 
 def ready() -> tuple[str, ...]:
@@ -72,7 +87,7 @@ def ready() -> tuple[str, ...]:
     return tuple(key for key in keys() if info(key).needs == "nothing" or missing(key) is None)
 
 
-def load(key: str) -> Refined:
+def load(key: str) -> Method:
     """Return the method of that key.
 
     Raises
@@ -83,8 +98,17 @@ def load(key: str) -> Refined:
     if key in _TABLE:
         module, _, name = _TABLE[key].partition(":")
         return refined(getattr(import_module(module), name)())
+    if JOIN in key:
+        names = list(dict.fromkeys(part.strip() for part in key.split(JOIN) if part.strip()))
+        if len(names) < 2:
+            raise UserError(
+                f"“{key}” is no ensemble.", f"Write two different methods or more, such as classic{JOIN}kam."
+            )
+        return Ensemble([load(name) for name in names])
     if key.startswith(neural.OWN):
         return refined(neural.own(key))
+    if key in roformer.own_keys():
+        return refined(roformer.RoformerMethod(key))
     for entry in entry_points(group=ENTRY_POINTS):
         if entry.name == key:
             try:
@@ -101,7 +125,8 @@ def load(key: str) -> Refined:
 
 def missing(key: str) -> Missing | None:
     """Return what a method lacks on this machine, or None if it can be used. Raises as `load`."""
-    return load(key).missing()
+    method = load(key)
+    return method.missing() if isinstance(method, Needy) else None
 
 
 def info(key: str) -> MethodInfo:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
@@ -45,6 +45,14 @@ class Piece:
     stems: Stems
 
 
+@runtime_checkable
+class Composite(Protocol):
+    """A method made of methods: each of them cuts the song as it likes."""
+
+    def stream(self, song: Audio, params: Params, progress: Progress, done: int) -> Iterator[Piece]:
+        """Yield every stem but the rest, in abutting pieces that cover [done, frames)."""
+
+
 def stream(song: Audio, method: Method, params: Params, progress: Progress, done: int = 0) -> Iterator[Piece]:
     """Take a song apart; memory does not grow with its length unless the method wants the whole song at once.
 
@@ -76,10 +84,14 @@ def stream(song: Audio, method: Method, params: Params, progress: Progress, done
     info = method.info
     complete = settled(info, params)
     method = learned(song, method, complete, progress)
+    if isinstance(method, Composite):
+        for piece in method.stream(song, complete, progress, done):
+            part = song.slice(piece.start, piece.start + length_of(piece.stems)).samples
+            yield Piece(piece.start, _complete(part, piece.stems, info))
+        return
     rounds = [_added(song, method, complete, plan, progress, done) for plan in _plans(song, info, complete)]
     for start, stems in _mean(rounds, done):
-        stop = start + next(iter(stems.values())).shape[1] if stems else start
-        yield Piece(start, _complete(song.slice(start, stop).samples, stems, info))
+        yield Piece(start, _complete(song.slice(start, start + length_of(stems)).samples, stems, info))
 
 
 def _added(
@@ -117,26 +129,45 @@ def _mean(rounds: list[Iterator[Stretch]], position: int) -> Iterator[Stretch]:
     if len(rounds) == 1:
         yield from rounds[0]
         return
-    waiting: list[Stems] = [{} for _ in rounds]
-    lengths = [0] * len(rounds)
+    for start, found in abreast(rounds, position):
+        yield (
+            start,
+            {
+                name: np.asarray(sum(stems[name] for stems in found) / np.float32(len(rounds)), np.float32)
+                for name in found[0]
+            },
+        )
+
+
+def abreast(runs: Sequence[Iterator[Stretch]], position: int) -> Iterator[tuple[int, list[Stems]]]:
+    """Yield stretches in which all of several runs are final, and each run's stems there.
+
+    Parameters
+    ----------
+    runs
+        Each yields abutting stretches from `position` to the same end.
+    position
+        First frame.
+    """
+    waiting: list[Stems] = [{} for _ in runs]
     while True:
-        behind = min(range(len(rounds)), key=lengths.__getitem__)
-        if lengths[behind] == 0:
-            following = next(rounds[behind], None)
+        lengths = [length_of(stems) for stems in waiting]
+        behind = min(range(len(runs)), key=lengths.__getitem__)
+        count = lengths[behind]
+        if count == 0:
+            following = next(runs[behind], None)
             if following is None:
                 return
             waiting[behind] = following[1]
-            lengths[behind] = next(iter(following[1].values())).shape[1]
             continue
-        count = lengths[behind]
-        mean = {
-            name: np.asarray(sum(stems[name][:, :count] for stems in waiting) / np.float32(len(rounds)), np.float32)
-            for name in waiting[0]
-        }
-        yield position, mean
+        yield position, [{name: samples[:, :count] for name, samples in stems.items()} for stems in waiting]
         position += count
         waiting = [{name: samples[:, count:] for name, samples in stems.items()} for stems in waiting]
-        lengths = [length - count for length in lengths]
+
+
+def length_of(stems: Stems) -> int:
+    """Return how many frames stems have; 0 if there are none."""
+    return next(iter(stems.values())).shape[1] if stems else 0
 
 
 def learned(song: Audio, method: Method, params: Params, progress: Progress) -> Method:

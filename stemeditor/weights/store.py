@@ -36,13 +36,13 @@ def folder() -> Path:
 
 def path(key: str, name: str) -> Path:
     """Return where a file of a pack lies, or would lie."""
-    return folder() / key / name
+    return _place(key) / name
 
 
 def contents(key: str) -> Mapping[str, Kept]:
     """Return what is kept under a key, by file name; empty if nothing is."""
     try:
-        found = json.loads((folder() / key / _NOTE).read_text(encoding="utf-8"))
+        found = json.loads((_place(key) / _NOTE).read_text(encoding="utf-8"))
         return {name: Kept(int(row["size"]), str(row["sha256"]), str(row["origin"])) for name, row in found.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
@@ -59,7 +59,7 @@ def keys() -> tuple[str, ...]:
     root = folder()
     if not root.is_dir():
         return ()
-    return tuple(sorted(one.name for one in root.iterdir() if (one / _NOTE).is_file()))
+    return tuple(sorted(one.name.replace("@", ":") for one in root.iterdir() if (one / _NOTE).is_file()))
 
 
 def keep(key: str, name: str, finished: Path, origin: str, digest: str) -> Path:
@@ -68,6 +68,10 @@ def keep(key: str, name: str, finished: Path, origin: str, digest: str) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     kept = Kept(finished.stat().st_size, digest, origin)
     os.replace(finished, target)
+    for made in target.parent.glob(f"{target.stem}.*"):
+        # What was made from the file that lay here before.
+        if made != target and not made.name.startswith(f"{target.name}."):
+            made.unlink(missing_ok=True)
     _write(key, {**contents(key), name: kept})
     return target
 
@@ -99,7 +103,7 @@ def remove(key: str) -> int:
     UserError
         If nothing is kept under that key, or the files cannot be deleted.
     """
-    place = folder() / key
+    place = _place(key)
     if not place.is_dir() or place.parent != folder():
         raise UserError(f"There are no weights “{key}” on this machine.", "See: stemeditor models list")
     size = sum(file.stat().st_size for file in place.rglob("*") if file.is_file())
@@ -120,7 +124,7 @@ def bring(key: str, files: Mapping[str, Path], origin: str, progress: Progress) 
     FileProblem
         If one cannot be read, or there is no room.
     """
-    place = folder() / key
+    place = _place(key)
     temporary: dict[str, tuple[Path, str]] = {}
     try:
         place.mkdir(parents=True, exist_ok=True)
@@ -149,6 +153,11 @@ def hashed(file: Path, progress: Progress | None = None) -> str:
     return digest.hexdigest()
 
 
+def _place(key: str) -> Path:
+    # Not every system lets a folder's name have the colon that some keys have.
+    return folder() / key.replace(":", "@")
+
+
 def _copied(source: Path, target: Path, progress: Progress) -> str:
     digest = sha256()
     with target.open("wb") as file:
@@ -173,7 +182,7 @@ def _same_size(key: str, name: str, kept: Mapping[str, Kept]) -> bool:
 
 
 def _write(key: str, kept: Mapping[str, Kept]) -> None:
-    note = folder() / key / _NOTE
+    note = _place(key) / _NOTE
     temporary = note.with_name(f"{_NOTE}.{os.getpid()}.part")
     temporary.write_text(json.dumps({name: asdict(row) for name, row in kept.items()}, indent=1), encoding="utf-8")
     os.replace(temporary, note)

@@ -1,0 +1,191 @@
+"""Bringing networks here and taking them away, as long jobs on frozen requests."""
+
+from __future__ import annotations
+
+import multiprocessing
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from stemeditor.errors import FileProblem, UserError
+from stemeditor.methods import importing, neural, registry
+from stemeditor.methods.pretrained import Pretrained
+from stemeditor.nets.description import SUFFIX
+from stemeditor.progress import Part, Progress
+from stemeditor.weights import catalogue, download, store
+
+READY, PARTLY, ABSENT = "ready", "partly here", "not here"
+
+_FETCHING = 0.9
+_LOOK_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Weights that can be had, or are here.
+
+    Parameters
+    ----------
+    key
+        Of the weights, and of the method that uses them.
+    title
+        Name for people.
+    state
+        `READY`, `PARTLY` or `ABSENT`.
+    size_mb
+        What is here; else what the download takes.
+    licence, page
+        As published; empty for a person's own.
+    own
+        Whether a person brought it.
+    """
+
+    key: str
+    title: str
+    state: str
+    size_mb: float
+    licence: str
+    page: str
+    own: bool = False
+
+
+def models() -> tuple[Model, ...]:
+    """Return all weights: those that are published, then a person's own."""
+    found = []
+    for pack in catalogue.packs().values():
+        lacking = store.missing(pack)
+        here = sum(row.size for row in store.contents(pack.key).values()) / 1e6
+        state = READY if not lacking else PARTLY if len(lacking) < len(pack.files) else ABSENT
+        found.append(Model(pack.key, pack.title, state, here or pack.size_mb, pack.licence, pack.page))
+    for key in importing.own_keys():
+        size = sum(row.size for row in store.contents(key).values()) / 1e6
+        found.append(Model(key, registry.info(key).name, READY, size, "", "", True))
+    for key in neural.own_keys():
+        path = neural.own_folder() / f"{key.removeprefix(neural.OWN)}{SUFFIX}"
+        found.append(Model(key, registry.info(key).name, READY, path.stat().st_size / 1e6, "", "", True))
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadRequest:
+    """Fetch the weights of `key`, as far as they are not here, and prepare them for this machine."""
+
+    key: str
+
+
+def download_model(request: DownloadRequest, progress: Progress) -> str:
+    """Return the key of the method that can be used now. Raises as `download.fetch`."""
+    download.fetch(catalogue.pack(request.key), Part(progress, 0.0, _FETCHING))
+    prepare(request.key, Part(progress, _FETCHING, 1.0))
+    return request.key
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRequest:
+    """Take in weights from a person's own `files`; as those of the method `key`, or as what they say they are."""
+
+    files: tuple[Path, ...]
+    key: str = ""
+
+
+def import_model(request: ImportRequest, progress: Progress) -> str:
+    """Return the key of the method that uses them now. Raises as `importing.bring`."""
+    key = importing.bring(request.files, request.key, Part(progress, 0.0, _FETCHING))
+    prepare(key, Part(progress, _FETCHING, 1.0))
+    return key
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyRequest:
+    """Look whether weights are what they were when they came; those of `keys`, or all that are here."""
+
+    keys: tuple[str, ...] = ()
+
+
+def verify_models(request: VerifyRequest, progress: Progress) -> dict[str, tuple[str, ...]]:
+    """Return key -> files that are not what they were; none for weights that are whole."""
+    keys = request.keys or store.keys()
+    return {
+        key: store.verify(key, Part(progress, number / len(keys), (number + 1) / len(keys)))
+        for number, key in enumerate(keys)
+    }
+
+
+def remove_model(key: str) -> float:
+    """Delete weights, and return how many MB that was.
+
+    Raises
+    ------
+    UserError
+        If they are not here, or cannot be deleted.
+    """
+    if key.startswith(neural.OWN):
+        path = neural.own_folder() / f"{key.removeprefix(neural.OWN)}{SUFFIX}"
+        try:
+            size = path.stat().st_size
+            path.unlink()
+        except OSError as problem:
+            raise FileProblem(
+                f"There is no network “{key}” that could be deleted.", "See: stemeditor models list"
+            ) from problem
+        return size / 1e6
+    return store.remove(key) / 1e6
+
+
+def move_weights(target: Path, progress: Progress) -> None:
+    """Bring all weights to another folder, before the settings name it.
+
+    Raises
+    ------
+    FileProblem
+        If there is no room or no right; then all is as it was.
+    """
+    source = store.folder()
+    if target.resolve() == source.resolve() or not source.is_dir():
+        return
+    copied = []
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        packs = [one for one in sorted(source.iterdir()) if one.is_dir()]
+        for number, pack in enumerate(packs):
+            progress.advance(number / len(packs), pack.name)
+            copied.append(target / pack.name)
+            shutil.copytree(pack, target / pack.name, dirs_exist_ok=True)
+    except OSError as problem:
+        for place in copied:
+            shutil.rmtree(place, ignore_errors=True)
+        raise FileProblem(
+            f"The weights cannot be moved ({problem.strerror or problem}).", "Choose another folder."
+        ) from problem
+    for pack in packs:
+        shutil.rmtree(pack, ignore_errors=True)
+
+
+def prepare(key: str, progress: Progress) -> None:
+    """Bring a network into the form that is fastest here; in a process of its own, whose memory goes with it."""
+    method = registry.load(key)
+    if not isinstance(getattr(method, "method", method), Pretrained):
+        return
+    progress.advance(0.0, "Preparing for this machine")
+    process = multiprocessing.get_context("spawn").Process(target=_prepare, args=(key,), daemon=True)
+    process.start()
+    try:
+        while process.is_alive():
+            progress.check()
+            process.join(_LOOK_S)
+    except BaseException:
+        process.kill()
+        process.join()
+        raise
+    # Without that form it works all the same: what went wrong is in the log of that process.
+    progress.advance(1.0)
+
+
+def _prepare(key: str) -> None:
+    try:
+        method = registry.load(key)
+        inner = getattr(method, "method", method)
+        if isinstance(inner, Pretrained):
+            inner.prepare()
+    except UserError:
+        return

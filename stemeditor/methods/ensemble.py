@@ -1,0 +1,190 @@
+"""Several methods on one song, and the weighted mean of what they give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from stemeditor.audio.buffer import Audio, Samples
+from stemeditor.methods import runner
+from stemeditor.methods.base import Method, MethodInfo, Missing, Needy, Param, Params, Stems
+from stemeditor.methods.runner import Piece
+from stemeditor.methods.segments import Segment, plan
+from stemeditor.methods.spectra import transform_for
+from stemeditor.progress import Progress
+
+JOIN = "+"
+"""What stands between the keys of an ensemble's members."""
+
+WAVES, MASKS = "waves", "masks"
+
+_BLOCK_S = 6.0
+_OVERLAP_S = 0.5
+_WINDOW_S = 0.093
+_LEAST = 1e-8
+
+
+class Ensemble:
+    """The weighted mean of several methods, stem by stem; a stem that only some of them give is the mean of those.
+
+    Parameters
+    ----------
+    members
+        Two methods or more.
+
+    References
+    ----------
+    S. Uhlich et al., Improving music source separation based on deep neural networks through data augmentation and
+    network blending, ICASSP 2017, section 2.3: the mean of two networks is better than either.
+    """
+
+    def __init__(self, members: Sequence[Method]) -> None:
+        self.members = tuple(members)
+        infos = [member.info for member in members]
+        stems = tuple(dict.fromkeys(name for info in infos for name in info.stems))
+        rests = {info.rest for info in infos}
+        how = Param(
+            "how",
+            "Mean of",
+            WAVES,
+            "Masks never leave more of the song in a stem than there is; waves keep what only one of them found.",
+            choices=((WAVES, "waves"), (MASKS, "masks")),
+        )
+        weights = tuple(
+            Param(
+                f"{info.key}_{stem}",
+                f"{info.name}: {stem}",
+                1.0,
+                f"How much {info.name} counts in the {stem}: raise it where it is the better one.",
+                0.0,
+                1.0,
+            )
+            for info in infos
+            for stem in info.stems
+        )
+        self.info = MethodInfo(
+            key=JOIN.join(info.key for info in infos),
+            name=" + ".join(info.name for info in infos),
+            family="ensemble",
+            sentence=f"The mean of {', '.join(info.name for info in infos)}: slower than each, and often cleaner.",
+            source="; ".join(dict.fromkeys(info.source for info in infos)),
+            stems=stems,
+            needs="a download" if any(info.needs != "nothing" for info in infos) else "nothing",
+            rest=rests.pop() if len(rests) == 1 and set(stems) == set(infos[0].stems) else None,
+            speed=1.0 / sum(1.0 / info.speed for info in infos),
+            stereo=any(info.stereo for info in infos),
+            instead=next((info.instead for info in infos if info.instead), ""),
+            params=(how, *weights),
+        )
+
+    def missing(self) -> Missing | None:
+        """Return what the first member that lacks something lacks, or None."""
+        return next(
+            (
+                lacking
+                for member in self.members
+                if isinstance(member, Needy) and (lacking := member.missing()) is not None
+            ),
+            None,
+        )
+
+    def separate(self, mix: Audio, params: Params, progress: Progress) -> Stems:
+        """Return the stems of a short song; see `Method`."""
+        pieces = list(self.stream(mix, params, progress, 0))
+        return {name: np.concatenate([piece.stems[name] for piece in pieces], axis=1) for name in self._given}
+
+    @property
+    def _given(self) -> tuple[str, ...]:
+        return tuple(name for name in self.info.stems if name != self.info.rest)
+
+    def stream(self, song: Audio, params: Params, progress: Progress, done: int) -> Iterator[Piece]:
+        """Yield the mean, piece by piece, as far as all members have come; see `runner.Composite`."""
+        runs = [
+            ((piece.start, piece.stems) for piece in runner.stream(song, member, {}, progress, done))
+            for member in self.members
+        ]
+        shares = self._shares(params)
+        merged = (Piece(start, self._mean(stems, shares)) for start, stems in runner.abreast(runs, done))
+        if params["how"] == WAVES:
+            yield from merged
+            return
+        yield from self._masked(song, merged, progress, done)
+
+    def _shares(self, params: Params) -> Mapping[str, list[float]]:
+        """Return stem -> how much each member counts; those that do not give it, nothing."""
+        shares = {}
+        for stem in self._given:
+            row = [float(params.get(f"{member.info.key}_{stem}", 0.0)) for member in self.members]
+            if not any(row):
+                row = [1.0 if stem in member.info.stems else 0.0 for member in self.members]
+            shares[stem] = [weight / sum(row) for weight in row]
+        return shares
+
+    def _mean(self, found: list[Stems], shares: Mapping[str, list[float]]) -> Stems:
+        return {
+            stem: np.asarray(
+                sum(stems[stem] * np.float32(share) for stems, share in zip(found, row, strict=True) if share),
+                np.float32,
+            )
+            for stem, row in shares.items()
+        }
+
+    def _masked(self, song: Audio, merged: Iterator[Piece], progress: Progress, done: int) -> Iterator[Piece]:
+        """Yield what ratio masks from the mean take out of the song, in blocks that fade into each other."""
+        waiting: dict[str, Samples] = {}
+        begin = done
+        carried: Stems = {}
+        pieces = iter(merged)
+        for segment in plan(song.frames - done, int(_BLOCK_S * song.rate), int(_OVERLAP_S * song.rate)):
+            while begin + runner.length_of(waiting) < done + segment.stop:
+                piece = next(pieces)
+                waiting = {
+                    name: np.concatenate([waiting[name], samples], axis=1) if waiting else samples
+                    for name, samples in piece.stems.items()
+                }
+            skipped = done + segment.start - begin
+            waiting = {name: samples[:, skipped:] for name, samples in waiting.items()}
+            begin += skipped
+            block = {name: samples[:, : segment.frames] for name, samples in waiting.items()}
+            mix = song.slice(done + segment.start, done + segment.stop)
+            yield self._faded(masked(mix, block, progress), segment, carried, done)
+
+    def _faded(self, stems: Stems, segment: Segment, carried: Stems, done: int) -> Piece:
+        final = segment.final - segment.start
+        ready: Stems = {}
+        for name, samples in stems.items():
+            sound = samples * segment.weights
+            if name in carried:
+                sound[:, : carried[name].shape[1]] += carried[name]
+            ready[name], carried[name] = sound[:, :final], sound[:, final:]
+        return Piece(done + segment.start, ready)
+
+
+def masked(mix: Audio, stems: Stems, progress: Progress) -> Stems:
+    """Return the song through masks: each point is shared out by how strong the stems, and what they leave, are there.
+
+    Parameters
+    ----------
+    mix
+        (channels, frames).
+    stems
+        Guesses of the same shape.
+    progress
+        Checked between stems.
+    """
+    transform = transform_for(mix.rate, _WINDOW_S)
+    sound = np.asarray(mix.samples, np.float32)
+    whole = transform.forward(sound)
+    left = sound - np.asarray(sum(stems.values()), np.float32)
+    powers = {}
+    total = np.abs(transform.forward(left)) ** 2 + _LEAST**2
+    for name, samples in stems.items():
+        progress.check()
+        powers[name] = np.abs(transform.forward(samples)) ** 2
+        total += powers[name]
+    out: Stems = {}
+    for name, power in powers.items():
+        progress.check()
+        out[name] = transform.inverse(whole * (power / total).astype(np.float32), mix.frames)
+    return out

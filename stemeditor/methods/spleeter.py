@@ -1,0 +1,192 @@
+"""Spleeter's two, four and five stems, with the weights of a folder that a person has."""
+
+from __future__ import annotations
+
+import contextlib
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from stemeditor.audio.buffer import Audio
+from stemeditor.errors import FileProblem
+from stemeditor.methods.base import MethodInfo, Missing, Param, Params, Stems
+from stemeditor.methods.pretrained import Pretrained
+from stemeditor.progress import Progress
+from stemeditor.weights import reading, store, tensorflow
+
+if TYPE_CHECKING:
+    from stemeditor.methods.engine import Engine
+
+KIND = "spleeter"
+WEIGHTS = "weights.safetensors"
+
+ABOVE = Param(
+    "above",
+    "Above 11 kHz",
+    "average",
+    "The networks end at 11 kHz. Their mean goes on above it; silence there is what the original does, and is dull.",
+    choices=(("average", "the mean of the masks"), ("zeros", "silence")),
+)
+
+_STEMS = {
+    2: ("vocals", "accompaniment"),
+    4: ("vocals", "drums", "bass", "other"),
+    5: ("vocals", "piano", "drums", "bass", "other"),
+}
+_SEGMENT_S = 512 * 1024 / 44100
+_OVERLAP_S = 1.0
+_ARCHIVES = (".tar.gz", ".tgz")
+
+
+class SpleeterMethod(Pretrained):
+    """A set of Spleeter's networks.
+
+    Parameters
+    ----------
+    count
+        How many stems: 2, 4 or 5.
+    """
+
+    def __init__(self, count: int) -> None:
+        stems = _STEMS[count]
+        info = MethodInfo(
+            key=f"{KIND}:{count}",
+            name=f"Spleeter, {count} stems",
+            family="network",
+            sentence=f"{', '.join(stems).capitalize()} by Spleeter's networks: rough, and quick on any machine.",
+            source="R. Hennequin et al., Spleeter: a fast and efficient music source separation tool, JOSS 5, 2020",
+            stems=stems,
+            rate=44100,
+            channels=2,
+            segment_s=_SEGMENT_S,
+            overlap_s=_OVERLAP_S,
+            rest=stems[-1],
+            speed=24.0 / count,
+            params=(ABOVE,),
+        )
+        super().__init__(info, info.key, ())
+        self._count = count
+
+    def missing(self) -> Missing | None:
+        """Return what is not here, or None if the method can be used."""
+        if WEIGHTS in store.contents(self.pack):
+            return None
+        return Missing(
+            f"{self.info.name} needs the folder {self._count}stems that Spleeter's authors publish.",
+            f"stemeditor models import {self._count}stems.tar.gz",
+        )
+
+    def separate(self, mix: Audio, params: Params, progress: Progress) -> Stems:
+        """See `Method.separate`."""
+        import torch
+
+        from stemeditor.nets.spleeter import BINS, HOP, WINDOW
+
+        sound = torch.from_numpy(np.array(mix.samples, np.float32))
+        frames = sound.shape[-1]
+        shape = torch.hann_window(WINDOW)
+        padded = torch.nn.functional.pad(sound, (WINDOW, WINDOW + (-frames) % HOP))
+        spectrum = torch.stft(padded, WINDOW, HOP, window=shape, center=False, return_complex=True)
+        masks = self.engine(WEIGHTS)(spectrum.abs()[None], progress)[0]
+        above = masks.mean(dim=2, keepdim=True) if params[ABOVE.name] == "average" else torch.zeros(())
+        result: Stems = {}
+        for at, name in enumerate(self.info.stems[:-1]):
+            progress.check()
+            high = above[at] if above.dim() else above
+            stem = torch.cat([spectrum[:, :BINS] * masks[at], spectrum[:, BINS:] * high], dim=1)
+            # Four windows overlap everywhere; their squares add up to one and a half.
+            waves = torch.fft.irfft(stem.transpose(1, 2), WINDOW) * (shape / 1.5)
+            length = WINDOW + HOP * (stem.shape[-1] - 1)
+            whole = torch.nn.functional.fold(waves.transpose(1, 2), (1, length), (1, WINDOW), stride=(1, HOP))[:, 0, 0]
+            result[name] = whole[:, WINDOW : WINDOW + frames].numpy()
+        return result
+
+    def _built(self, file: Path) -> Engine:
+        from stemeditor.methods.engine import Engine
+        from stemeditor.nets.spleeter import Spleeter
+
+        net = Spleeter(self._count)
+        try:
+            net.load_state_dict(reading.load(file))
+        except RuntimeError as problem:
+            raise FileProblem(f"The weights of {self.info.name} are broken.", "Import them again.") from problem
+        return Engine(net, 44100, elastic=False)
+
+
+def two() -> SpleeterMethod:
+    """Return vocals and accompaniment."""
+    return SpleeterMethod(2)
+
+
+def four() -> SpleeterMethod:
+    """Return vocals, drums, bass, other."""
+    return SpleeterMethod(4)
+
+
+def five() -> SpleeterMethod:
+    """Return the four, and piano."""
+    return SpleeterMethod(5)
+
+
+def is_published(path: Path) -> bool:
+    """Whether this is a folder or an archive as Spleeter's authors publish them, or the index in it."""
+    if path.is_dir():
+        return any(path.glob(f"*{tensorflow.INDEX}"))
+    return path.name.endswith((*_ARCHIVES, tensorflow.INDEX))
+
+
+def bring(path: Path, progress: Progress) -> str:
+    """Convert what is published to our form and keep it; return the key of the method that uses it.
+
+    Raises
+    ------
+    FileProblem
+        If it holds no networks of Spleeter's.
+    """
+    from safetensors.torch import save_file
+
+    from stemeditor.nets.spleeter import Spleeter, from_tensorflow
+
+    with _unpacked(path) as index:
+        found = tensorflow.read(index, progress)
+    # Some programs keep what the optimiser knew as well, under longer names.
+    layers = sum(name.startswith("conv2d_transpose") and name.endswith("/kernel") for name in found)
+    count = layers // 6
+    try:
+        if count not in _STEMS:
+            raise ValueError(f"{layers} layers")
+        state = from_tensorflow(found, count)
+        Spleeter(count).load_state_dict(state)
+    except (ValueError, RuntimeError) as problem:
+        raise FileProblem(f"“{path.name}” holds no networks of Spleeter's.", "Get the archive again.") from problem
+    key = f"{KIND}:{count}"
+    with tempfile.TemporaryDirectory(prefix="stemeditor-") as folder:
+        converted = Path(folder) / WEIGHTS
+        save_file(state, converted)
+        store.bring(key, {WEIGHTS: converted}, path.name, progress)
+    return key
+
+
+@contextlib.contextmanager
+def _unpacked(path: Path) -> Iterator[Path]:
+    """Give the index of a checkpoint that lies in a folder or an archive."""
+    if path.name.endswith(tensorflow.INDEX):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="stemeditor-") as folder:
+        place = path
+        if not path.is_dir():
+            place = Path(folder)
+            try:
+                with tarfile.open(path) as archive:
+                    archive.extractall(place, filter="data")
+            except (tarfile.TarError, OSError, EOFError) as problem:
+                raise FileProblem(f"“{path.name}” cannot be unpacked.", "Get the archive again.") from problem
+        found = sorted(place.rglob(f"*{tensorflow.INDEX}"))
+        if not found:
+            raise FileProblem(f"There is no checkpoint in “{path.name}”.", "Get the archive again.")
+        yield found[0]

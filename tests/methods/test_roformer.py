@@ -1,0 +1,154 @@
+"""The same stems as the program that people train these networks with."""
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from stemeditor.audio.buffer import Audio
+from stemeditor.errors import UserError
+from stemeditor.jobs.models import ImportRequest, import_model, models
+from stemeditor.methods import pretrained, registry, runner
+from stemeditor.nets.roformer import BANDS, from_state, mel_bands, split_bands
+from stemeditor.progress import Silent
+from stemeditor.weights import store
+from tests.helpers.networks import noise
+
+SMALL: dict[str, Any] = {
+    "dim": 16,
+    "depth": 1,
+    "stereo": True,
+    "num_stems": 1,
+    "time_transformer_depth": 1,
+    "freq_transformer_depth": 1,
+    "dim_head": 8,
+    "heads": 2,
+}
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept():
+    pretrained.forget()
+    yield
+    pretrained.forget()
+
+
+def theirs(config: dict[str, Any]) -> torch.nn.Module:
+    from bs_roformer import BSRoformer, MelBandRoformer
+
+    torch.manual_seed(2)
+    alone: dict[str, Any] = {"num_residual_streams": 1, "flash_attn": False}
+    with warnings.catch_warnings():
+        # Without a window these networks find out how many bins there are, which PyTorch does not like.
+        warnings.simplefilter("ignore")
+        mel = "num_bands" in config
+        net = MelBandRoformer(**config, **alone, add_value_residual=False) if mel else BSRoformer(**config, **alone)
+    for name, value in net.state_dict().items():
+        if not name.endswith("freqs") and value.is_floating_point():
+            value.normal_(0, 0.3) if value.dim() > 1 else value.uniform_(0.5, 1.5)
+    return net.eval()
+
+
+CONFIGS = {
+    "bands": SMALL,
+    "stems": {**SMALL, "num_stems": 3, "stft_hop_length": 441, "mask_estimator_depth": 1},
+    "mel": {**SMALL, "depth": 2, "num_bands": 60, "linear_transformer_depth": 0},
+    "linear": {**SMALL, "num_bands": 48, "linear_transformer_depth": 1, "mask_estimator_depth": 2},
+    "mono": {**SMALL, "stereo": False},
+}
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_network_equals_the_one_it_was_trained_with(name: str) -> None:
+    config = CONFIGS[name]
+    net = theirs(config)
+    ours = from_state(net.state_dict(), config)
+    sound = torch.randn(1, 2 if config["stereo"] else 1, 512 * 30) * 0.1
+    with torch.inference_mode():
+        expected = net(sound)
+        found = ours(sound)
+    expected = expected if expected.dim() == 4 else expected[:, None]
+    frames = expected.shape[-1]
+    assert float(expected.abs().max()) > 1e-2
+    assert float((found[..., :frames] - expected).abs().max()) < 1e-4
+
+
+def test_bands_cover_the_spectrum() -> None:
+    assert sum(BANDS) == 1025
+    assert [len(band) for band in split_bands()] == list(BANDS)
+    from librosa import filters
+
+    bands = mel_bands(60, 2048, 44100)
+    bank = filters.mel(sr=44100, n_fft=2048, n_mels=60) > 0
+    bank[0, 0] = bank[-1, -1] = True
+    assert [set(band) for band in bands] == [set(np.flatnonzero(row)) for row in bank]
+
+
+def files(folder: Path, config: dict[str, Any], instruments: list[str], target: str | None) -> tuple[Path, Path]:
+    weights, text = folder / "Fine Vocals v2.ckpt", folder / "config.yaml"
+    torch.save({"state_dict": theirs(config).state_dict()}, weights)
+    net = "\n".join(f"  {name}: {str(value).lower()}" for name, value in config.items())
+    text.write_text(
+        f"audio:\n  chunk_size: 66150\n  sample_rate: 44100\nmodel:\n{net}\n  multi: !!python/tuple\n  - 4096\n"
+        f"training:\n  instruments: {json.dumps(instruments)}\n  target_instrument: {json.dumps(target)}\n",
+        encoding="utf-8",
+    )
+    return weights, text
+
+
+def test_a_checkpoint_is_imported_and_takes_songs_apart(tmp_path: Path) -> None:
+    lacking = registry.missing("mel_band_roformer")
+    assert lacking is not None
+    assert "models import" in lacking.command
+    weights, text = files(tmp_path, CONFIGS["mel"], ["vocals", "other"], "vocals")
+    assert import_model(ImportRequest((weights, text)), Silent()) == "mel_band_roformer"
+    method = registry.load("mel_band_roformer")
+    assert method.info.stems == ("vocals", "instrumental")
+    assert method.info.segment_s == 1.5
+    assert method.info.name == "Mel-Band RoFormer: Fine Vocals v2"
+    assert registry.missing("mel_band_roformer") is None
+    sound = noise(1.5)
+    (piece,) = list(runner.stream(Audio(sound, 44100), method, {"overlap": 0.02}, Silent()))[:1]
+    with torch.inference_mode():
+        expected = theirs(CONFIGS["mel"])(torch.from_numpy(sound)[None])[0].numpy()
+    frames = min(expected.shape[-1], piece.stems["vocals"].shape[1])
+    assert np.abs(piece.stems["vocals"][:, :frames] - expected[:, :frames]).max() < 1e-4
+    assert import_model(ImportRequest((weights, text)), Silent()) == "mel_band_roformer:fine_vocals_v2"
+    assert "mel_band_roformer:fine_vocals_v2" in registry.keys()  # noqa: SIM118 a function, no mapping
+    assert {row.key for row in models() if row.own} == {"mel_band_roformer", "mel_band_roformer:fine_vocals_v2"}
+    assert store.keys() == ("mel_band_roformer", "mel_band_roformer:fine_vocals_v2")
+
+
+@pytest.mark.parametrize("seconds", [0, 0.02, 0.5])
+def test_short_songs_add_up(tmp_path: Path, seconds: float) -> None:
+    weights, text = files(tmp_path, CONFIGS["stems"], ["Vocals", "Drums", "Other"], None)
+    key = import_model(ImportRequest((weights, text)), Silent())
+    sound = noise(seconds)
+    (piece,) = runner.stream(Audio(sound, 44100), registry.load(key), {}, Silent())
+    assert list(piece.stems) == ["vocals", "drums", "other", "residual"]
+    assert np.abs(sum(piece.stems.values()) - sound).max() < 1e-6
+
+
+def test_what_does_not_fit_is_refused_and_changes_nothing(tmp_path: Path) -> None:
+    weights, text = files(tmp_path, CONFIGS["mel"], ["vocals"], "vocals")
+    other = tmp_path / "other.yaml"
+    other.write_text(text.read_text(encoding="utf-8").replace("dim: 16", "dim: 24"), encoding="utf-8")
+    empty = tmp_path / "empty.yml"
+    empty.write_text("a: 1\n", encoding="utf-8")
+    evil = tmp_path / "evil.yaml"
+    evil.write_text('model: !!python/object/apply:os.system ["true"]\n', encoding="utf-8")
+    cases = [
+        ((weights, other), "do not belong together"),
+        ((weights, empty), "describes no RoFormer"),
+        ((weights, evil), "cannot be read as a configuration"),
+        ((weights, text, other), "checkpoint and its configuration"),
+        ((text,), "checkpoint and its configuration"),
+    ]
+    for given, words in cases:
+        with pytest.raises(UserError, match=words):
+            import_model(ImportRequest(given), Silent())
+    assert store.keys() == ()

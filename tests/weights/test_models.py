@@ -1,0 +1,213 @@
+"""Models as their users bring them here: by the command line, from a server of the tests' own, and from files."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from stemeditor import cli
+from stemeditor.errors import UserError
+from stemeditor.jobs import models
+from stemeditor.jobs.models import ImportRequest, import_model
+from stemeditor.methods import demucs, pretrained, registry
+from stemeditor.methods.demucs import SOURCES
+from stemeditor.progress import Silent
+from stemeditor.weights import catalogue, download, reading, store
+from stemeditor.weights.catalogue import Pack, Source
+from tests.helpers import networks
+from tests.helpers.server import Served, Server
+from tests.helpers.sounds import music, write_wav
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
+    """A server of small networks, and a catalogue that knows no other."""
+    made = Server()
+    monkeypatch.setattr(download, "PAUSE_S", 0.01)
+    monkeypatch.setattr(demucs, "_TRANSFORMER_SEGMENT_S", 1.0)
+    # The form for this machine is made in a process of its own, which knows nothing of the tests' folders.
+    monkeypatch.setattr(models, "prepare", lambda key, progress: None)
+    net = networks.demucs("HTDemucs", SOURCES)
+    networks.save_demucs(net, "HTDemucs", SOURCES, tmp_path / "net.safetensors")
+    made.files["/955717e8.safetensors"] = Served((tmp_path / "net.safetensors").read_bytes())
+    source = Source("955717e8.safetensors", made.address("/955717e8.safetensors"))
+    packs = {"htdemucs": Pack("htdemucs", "Hybrid Transformer Demucs", (source,), 1.0, "MIT", "https://example.org")}
+    monkeypatch.setattr(catalogue, "packs", lambda: packs)
+    yield made
+    made.close()
+    pretrained.forget()
+
+
+def run(*arguments: object) -> int:
+    return cli.run([str(argument) for argument in arguments], lambda files: 0, lambda song, folder: 0)
+
+
+def test_from_nothing_to_stems_by_three_commands(server: Server, tmp_path: Path, capsys) -> None:
+    song = write_wav(tmp_path / "Song.wav", music(2.3))
+    assert run("separate", song, "-o", tmp_path / "out", "-m", "htdemucs") == 1
+    assert "stemeditor models download htdemucs" in capsys.readouterr().err
+    assert run("models", "download", "htdemucs") == 0
+    said = capsys.readouterr()
+    assert "Licence: MIT" in said.err
+    assert "htdemucs is ready" in said.out
+    assert run("models", "list", "--json") == 0
+    assert json.loads(capsys.readouterr().out)[0]["state"] == "ready"
+    assert (
+        run(
+            "separate",
+            song,
+            "-o",
+            tmp_path / "out",
+            "-m",
+            "htdemucs",
+            "--stems",
+            "vocals",
+            "--preset",
+            "draft",
+            "--json",
+        )
+        == 0
+    )
+    (result,) = json.loads(capsys.readouterr().out)
+    assert [stem["name"] for stem in result["stems"]] == ["vocals", "rest"]
+    assert result["device"] == "cpu"
+    assert result["sum_error_db"] < -120
+    assert run("models", "verify") == 0
+    assert "htdemucs: whole" in capsys.readouterr().out
+    file = store.path("htdemucs", "955717e8.safetensors")
+    file.write_bytes(file.read_bytes()[:-4] + b"\1\2\3\4")
+    assert run("models", "verify", "htdemucs") == 1
+    assert "changed" in capsys.readouterr().out
+    assert run("models", "remove", "htdemucs") == 0
+    assert run("models", "remove", "htdemucs") == 1
+    assert run("models", "list") == 0
+    assert "✓ htdemucs" not in capsys.readouterr().out
+
+
+def test_unknown_names_are_told_before_anything_comes(server: Server, capsys) -> None:
+    assert run("models", "download", "htdemucs", "htdemuks") == 1
+    assert "Did you mean htdemucs" in capsys.readouterr().err
+    assert store.keys() == ()
+    assert run("separate", __file__, "-o", "x", "-m", "classic", "--preset", "best") == 1
+    assert "has no presets" in capsys.readouterr().err
+
+
+def test_a_file_downloaded_by_hand_is_imported(server: Server, tmp_path: Path) -> None:
+    file = tmp_path / "955717e8.safetensors"
+    file.write_bytes(server.files["/955717e8.safetensors"].data)
+    assert import_model(ImportRequest((file,)), Silent()) == "htdemucs"
+    assert registry.missing("htdemucs") is None
+    store.remove("htdemucs")
+    renamed = tmp_path / "my download.safetensors"
+    shutil.copy(file, renamed)
+    with pytest.raises(UserError, match="cannot be seen from its name"):
+        import_model(ImportRequest((renamed,)), Silent())
+    assert import_model(ImportRequest((renamed,), "htdemucs"), Silent()) == "htdemucs"
+
+
+def test_files_that_are_missing_cut_or_evil_are_refused(server: Server, tmp_path: Path) -> None:
+    cut = tmp_path / "955717e8.safetensors"
+    cut.write_bytes(server.files["/955717e8.safetensors"].data[:-10])
+    evil = tmp_path / "model.th"
+    torch.save({"klass": Path, "state": {"a": torch.zeros(2)}}, evil)
+    text = tmp_path / "page.pth"
+    text.write_text("<html>", encoding="utf-8")
+    cases = [
+        ((tmp_path / "nothing.pth",), "", "There is no file"),
+        ((cut,), "", "is cut short"),
+        ((text,), "htdemucs", "holds no weights"),
+        ((evil,), "htdemucs", "would run a stranger"),
+    ]
+    for files, key, words in cases:
+        with pytest.raises(UserError, match=words):
+            import_model(ImportRequest(files, key), Silent())
+    assert store.contents("htdemucs") == {}
+
+
+def test_a_pack_of_several_files_wants_all_of_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(models, "prepare", lambda key, progress: None)
+    names = ("vocals", "drums", "bass", "other")
+    for name in names:
+        save_file({"a": torch.full((2,), 1.0)}, tmp_path / f"{name}.safetensors")
+    sources = tuple(Source(f"{name}.safetensors", f"https://x/{name}-x.safetensors") for name in names)
+    monkeypatch.setattr(catalogue, "packs", lambda: {"toy": Pack("toy", "Toy", sources, 1, "MIT", "")})
+    files = tuple(tmp_path / f"{name}.safetensors" for name in names)
+    with pytest.raises(UserError, match=r"other\.safetensors is not among these"):
+        import_model(ImportRequest(files[:3], "toy"), Silent())
+    assert import_model(ImportRequest(files, "toy"), Silent()) == "toy"
+    assert set(store.contents("toy")) == {file.name for file in files}
+
+
+def test_a_hash_in_a_published_name_is_held_to(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "vocals-0123abcd.safetensors"
+    save_file({"a": torch.zeros(2)}, file)
+    source = Source("vocals.safetensors", "https://x/vocals-0123abcd.safetensors", "0123abcd")
+    monkeypatch.setattr(catalogue, "packs", lambda: {"toy": Pack("toy", "Toy", (source,), 1, "MIT", "")})
+    with pytest.raises(UserError, match="its hash is another"):
+        import_model(ImportRequest((file,)), Silent())
+
+
+def test_tensors_are_read_wherever_programs_put_them(tmp_path: Path) -> None:
+    for number, whole in enumerate(
+        ({"a": torch.ones(2).half()}, {"state_dict": {"a": torch.ones(2)}}, {"model": {"state": {"a": torch.ones(2)}}})
+    ):
+        path = tmp_path / f"{number}.pth"
+        torch.save(whole, path)
+        assert reading.load(path)["a"].dtype == torch.float32
+    torch.save([1, 2], tmp_path / "list.pth")
+    with pytest.raises(UserError, match="no table of weights"):
+        reading.load(tmp_path / "list.pth")
+
+
+def test_all_weights_move_to_another_folder(server: Server, tmp_path: Path) -> None:
+    assert run("models", "download", "htdemucs") == 0
+    models.move_weights(tmp_path / "new", Silent())
+    assert (tmp_path / "new" / "htdemucs" / "955717e8.safetensors").is_file()
+    assert not store.path("htdemucs", "955717e8.safetensors").exists()
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way", encoding="utf-8")
+    assert run("models", "download", "htdemucs") == 0
+    with pytest.raises(UserError, match="cannot be moved"):
+        models.move_weights(blocked / "deep", Silent())
+    assert store.path("htdemucs", "955717e8.safetensors").exists()
+
+
+def test_what_was_made_from_weights_goes_with_them(server: Server) -> None:
+    assert run("models", "download", "htdemucs") == 0
+    made = store.path("htdemucs", "955717e8.openvino.xml")
+    made.write_text("made", encoding="utf-8")
+    networks.keep("htdemucs", "955717e8.safetensors")
+    assert not made.exists()
+
+
+def test_preparing_runs_in_a_process_that_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    from stemeditor.errors import Cancelled
+    from stemeditor.progress import Stoppable
+
+    stopped = Stoppable()
+    told: list[str] = []
+
+    class Once(Stoppable):
+        def advance(self, fraction: float, text: str = "") -> None:
+            told.append(text)
+            stopped.cancel()
+
+        def check(self) -> None:
+            stopped.check()
+
+    with pytest.raises(Cancelled):
+        models.prepare("htdemucs", Once())
+    assert told == ["Preparing for this machine"]
+    models.prepare("classic", Silent())
+
+
+def test_numbers_survive(server: Server, tmp_path: Path) -> None:
+    assert run("models", "download", "htdemucs") == 0
+    state = reading.load(store.path("htdemucs", "955717e8.safetensors"))
+    net = networks.demucs("HTDemucs", SOURCES)
+    assert all(np.array_equal(state[name].numpy(), value.numpy()) for name, value in net.state_dict().items())

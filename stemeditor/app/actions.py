@@ -31,6 +31,9 @@ class Host(Protocol):
     def ask_settings(self) -> None:
         """Show the settings."""
 
+    def ask_models(self) -> None:
+        """Show the networks of others."""
+
     def ask_separate(self) -> None:
         """Show the methods."""
 
@@ -228,6 +231,7 @@ TABLE: tuple[Row, ...] = (
     ),
     Row("method", "&Edit", "Separate &with…", ("Ctrl+Shift+Return",), lambda w: w.ask_separate(), _song, 1),
     Row("compare", "&Edit", "&Compare methods…", ("Ctrl+M",), lambda w: w.ask_compare(), _comparable, 1),
+    Row("models", "&Edit", "Mo&dels…", ("Ctrl+Shift+M",), lambda w: w.ask_models(), group=1),
     Row("select_all", "&Edit", "Select &all", ("Ctrl+A",), lambda w: w.select_all(), _song, 2),
     Row("clear", "&Edit", "&Clear selection", ("Esc",), lambda w: w.escape(), group=2),
     Row("mute", "&Lane", "&Mute", ("M",), _flip_mute, _lane),

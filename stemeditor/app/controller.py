@@ -193,9 +193,10 @@ class Controller(QObject):
         posted: Callable[[object], None],
         done: Callable[[Any], None],
         failed: Callable[[UserError], bool],
+        queue: str = COMPUTE,
     ) -> Job:
-        """Run long work of a panel behind the separations; what it gives is told here, in the main thread."""
-        return self._start(COMPUTE, title, work, request, "", posted, done, failed)
+        """Run long work of a panel behind the others of a queue; what it gives is told here, in the main thread."""
+        return self._start(queue, title, work, request, "", posted, done, failed)
 
     def paint(self, work: Callable[..., Any], request: object, done: Callable[[Any], None]) -> Job:
         """Compute something for the eye in the background; `done(result)` is called here, in the main thread.

@@ -102,6 +102,12 @@ class Window(QMainWindow):
 
         SeparateDialog(self.controller, self).exec()
 
+    def ask_models(self) -> None:
+        """Show the networks of others."""
+        from stemeditor.app.panels.models import ModelsDialog
+
+        ModelsDialog(self.controller, self).exec()
+
     def ask_compare(self) -> None:
         """Show methods side by side."""
         from stemeditor.app.panels.compare import CompareDialog

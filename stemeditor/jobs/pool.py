@@ -1,7 +1,8 @@
 """The whole threading story of the program, except for the sound output.
 
-Three queues with one worker each, so that what needs the processor, what needs the disk and what the eye waits for do
-not stand in each other's way. A worker takes the oldest job of its queue, runs it, and takes the next.
+Four queues with one worker each, so that what needs the processor, what needs the disk, what the eye waits for and
+what comes over the network do not stand in each other's way. A worker takes the oldest job of its queue, runs it, and
+takes the next.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from stemeditor.jobs.job import Event, Job, Work
 COMPUTE = "compute"
 DISK = "disk"
 VIEW = "view"
-QUEUES = (COMPUTE, DISK, VIEW)
+NET = "net"
+QUEUES = (COMPUTE, DISK, VIEW, NET)
 
-_NICENESS = {COMPUTE: 10, DISK: 5, VIEW: 5}
+_NICENESS = {COMPUTE: 10, DISK: 5, VIEW: 5, NET: 10}
 
 log = logging.getLogger(__name__)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QFont
 from PySide6.QtWidgets import (
     QDialog,
@@ -22,12 +23,17 @@ from PySide6.QtWidgets import (
 
 from stemeditor.app.controller import Controller
 from stemeditor.app.forms import Form
+from stemeditor.app.panels.fetching import fetching_of
 from stemeditor.app.theme import font
 from stemeditor.errors import UserError
+from stemeditor.jobs.models import ImportRequest, import_model
+from stemeditor.jobs.pool import NET
 from stemeditor.methods import neural, registry, runner
-from stemeditor.methods.base import MethodInfo
+from stemeditor.methods.base import MethodInfo, Missing, ParamValue, Preset
 from stemeditor.methods.components import OVERRULE
+from stemeditor.methods.ensemble import JOIN
 from stemeditor.nets.description import SUFFIX
+from stemeditor.weights import catalogue
 
 LIST_ITEM_HEIGHT = 30
 
@@ -35,6 +41,50 @@ LIST_ITEM_HEIGHT = 30
 def duration_text(seconds: float) -> str:
     """Return an estimate in words."""
     return f"about {max(round(seconds), 1)} s" if seconds < 90 else f"about {round(seconds / 60)} min"
+
+
+class Presets(QWidget):
+    """Buttons for people who want a result rather than parameters."""
+
+    chosen = Signal(object)
+    """(Preset)"""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._presets: tuple[Preset, ...] = ()
+        self.buttons: list[QPushButton] = []
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(0, 4, 0, 4)
+        self._row.setSpacing(8)
+
+    def show_presets(self, presets: tuple[Preset, ...]) -> None:
+        """Show one button for each."""
+        for button in self.buttons:
+            button.setParent(None)
+        self._presets, self.buttons = presets, []
+        for preset in presets:
+            button = QPushButton(preset.name)
+            button.setCheckable(True)
+            button.setProperty("role", "preset")
+            button.setAutoDefault(False)
+            button.setToolTip(_PRESET_TIPS.get(preset.name, ""))
+            button.clicked.connect(lambda _, one=preset: self.chosen.emit(one))
+            self._row.addWidget(button, 1)
+            self.buttons.append(button)
+        self.setVisible(bool(presets))
+
+    def show_state(self, values: Mapping[str, ParamValue], times: Sequence[str]) -> None:
+        """Press the button whose parameters are set, and write on each how long it takes."""
+        for button, preset, time in zip(self.buttons, self._presets, times, strict=True):
+            button.setChecked(all(values.get(name) == value for name, value in preset.params.items()))
+            button.setText(f"{preset.name}  ·  {time}" if time else preset.name)
+
+
+_PRESET_TIPS = {
+    "Draft": "To hear quickly what there is; joins may be audible",
+    "Good": "What the method was published with",
+    "Best": "More overlap and several passes: a little cleaner, and several times the time",
+}
 
 
 class SeparateDialog(QDialog):
@@ -51,6 +101,7 @@ class SeparateDialog(QDialog):
         self.methods.setFixedWidth(270)
         self._keys: tuple[str, ...] = ()
         self._rows: dict[str, int] = {}
+        self._missing: dict[str, Missing | None] = {}
         self.add = QPushButton("Add a network…")
         self.add.setToolTip("Choose a network that was trained with this program, from a file")
         self.add.setAutoDefault(False)
@@ -61,6 +112,22 @@ class SeparateDialog(QDialog):
         self.facts = self._text("small")
         self.source = self._text("small")
         self.trouble = self._text("error")
+        self.lacking = self._text("")
+        self.get = QPushButton()
+        self.get.setProperty("role", "primary")
+        self.get.clicked.connect(self._get)
+        self._fetching = fetching_of(controller)
+        self._fetching.changed.connect(self._show_lacking)
+        self._fetching.ended.connect(self._fetched)
+        self.presets = Presets()
+        self.presets.chosen.connect(self._preset)
+        self.combine = QPushButton("Combine…")
+        self.combine.setToolTip("Put methods together: the mean of two is often cleaner than either")
+        self.combine.setAutoDefault(False)
+        self.combine.clicked.connect(self._combine)
+        self.drop = QPushButton("Take off the list")
+        self.drop.setToolTip("Forget this combination")
+        self.drop.clicked.connect(self._drop)
         self.instead = QPushButton()
         self.instead.clicked.connect(self._choose_instead)
         self.selection = QPushButton("Use the selection")
@@ -85,12 +152,18 @@ class SeparateDialog(QDialog):
         buttons.rejected.connect(self.reject)
         right = QVBoxLayout()
         right.setSpacing(8)
-        for widget in (self.name, self.sentence, self.facts, self.trouble):
+        for widget in (self.name, self.sentence, self.facts, self.trouble, self.lacking):
             right.addWidget(widget)
+        getting = QHBoxLayout()
+        getting.addWidget(self.get)
+        getting.addStretch(1)
+        right.addLayout(getting)
+        right.addWidget(self.presets)
         extras = QHBoxLayout()
-        for button in (self.instead, self.selection, self.parts):
+        for button in (self.instead, self.selection, self.parts, self.drop):
             button.setAutoDefault(False)
             extras.addWidget(button)
+        self.get.setAutoDefault(False)
         extras.addStretch(1)
         right.addSpacing(6)
         right.addWidget(self._area, 1)
@@ -101,7 +174,11 @@ class SeparateDialog(QDialog):
         left = QVBoxLayout()
         left.setSpacing(8)
         left.addWidget(self.methods, 1)
-        left.addWidget(self.add)
+        below = QHBoxLayout()
+        below.setSpacing(8)
+        below.addWidget(self.add)
+        below.addWidget(self.combine)
+        left.addLayout(below)
         body.addLayout(left)
         body.addLayout(right, 1)
         layout = QVBoxLayout(self)
@@ -146,6 +223,10 @@ class SeparateDialog(QDialog):
                 item.setData(Qt.ItemDataRole.UserRole, info.key)
                 item.setSizeHint(QSize(0, LIST_ITEM_HEIGHT))
                 item.setToolTip(info.sentence)
+                self._missing[info.key] = registry.missing(info.key)
+                if self._missing[info.key] is not None:
+                    item.setForeground(self.palette().placeholderText())
+                    item.setText(f"{info.name}  ↓")
                 self._rows[info.key] = self.methods.count()
                 self.methods.addItem(item)
 
@@ -162,15 +243,15 @@ class SeparateDialog(QDialog):
         info: MethodInfo = registry.info(self.key)
         self.name.setText(info.name)
         self.sentence.setText(info.sentence)
-        estimate = self._controller.estimate_s(self.key)
-        time = f"  ·  {duration_text(estimate)} for this song" if estimate is not None else ""
-        self.facts.setText(f"{', '.join(info.stems).capitalize()}  ·  {info.family}{time}")
         self.source.setText(info.source)
         old = self._area.takeWidget()
         if old is not None:
             old.setParent(None)
         if self.key not in self._forms:
             self._forms[self.key] = Form(info.params, {})
+            self._forms[self.key].edited.connect(self._show_estimate)
+        self.presets.show_presets(info.presets)
+        self._show_estimate()
         self._area.setWidget(self._forms[self.key])
         self.reset.setEnabled(bool(info.params))
         song = self._controller.document.base.song
@@ -185,7 +266,96 @@ class SeparateDialog(QDialog):
         self.selection.setEnabled(self._controller.selection is not None)
         self.parts.setVisible(OVERRULE.name in names)
         self.parts.setEnabled(song is not None and not trouble and not self._controller.separating)
-        self.start.setEnabled(self._controller.can_separate and not trouble)
+        self.drop.setVisible(JOIN in self.key)
+        self._trouble = trouble
+        self._show_lacking()
+
+    def _show_estimate(self, *ignored: object) -> None:
+        """Say how long it takes with what is set, and which preset that is."""
+        info = registry.info(self.key)
+        values = self.form.values
+        estimate = self._controller.estimate_s(self.key, values)
+        time = f"  ·  {duration_text(estimate)} for this song" if estimate is not None else ""
+        self.facts.setText(f"{', '.join(info.stems).capitalize()}  ·  {info.family}{time}")
+        times = [self._controller.estimate_s(self.key, {**values, **preset.params}) for preset in info.presets]
+        self.presets.show_state(values, [duration_text(one) if one is not None else "" for one in times])
+
+    def _preset(self, preset: Preset) -> None:
+        for name, value in preset.params.items():
+            self.form.editors[name].show_value(value)
+        self._show_estimate()
+
+    def _show_lacking(self) -> None:
+        """Say what the method needs, and offer to get it."""
+        if self.methods.currentItem() is None:
+            return
+        lacking = self._missing[self.key]
+        self.lacking.setVisible(lacking is not None)
+        self.get.setVisible(lacking is not None and (bool(lacking.pack) or "import" in lacking.command))
+        if lacking is not None:
+            coming = self._fetching.text(lacking.pack) if lacking.pack else ""
+            licence = f" Licence: {catalogue.pack(lacking.pack).licence}." if lacking.pack else ""
+            hint = "" if lacking.pack else f" {lacking.command}" if "pip" in lacking.command else ""
+            self.lacking.setText(coming or f"{lacking.text}{licence}{hint}")
+            self.get.setText("Stop" if coming else "Download" if lacking.pack else "Import…")
+        self.start.setEnabled(self._controller.can_separate and not self._trouble and lacking is None)
+
+    def _get(self) -> None:
+        lacking = self._missing[self.key]
+        if lacking is None:
+            return
+        if not lacking.pack:
+            from stemeditor.app.panels.models import KINDS
+
+            files, _ = QFileDialog.getOpenFileNames(self, "Import a model", "", KINDS)
+            if files:
+                self.import_files(tuple(Path(file) for file in files))
+        elif self._fetching.running(lacking.pack):
+            self._fetching.stop(lacking.pack)
+        else:
+            self._fetching.start(lacking.pack)
+
+    def import_files(self, files: tuple[Path, ...]) -> None:
+        """Take in files of a model, and choose the method that uses them."""
+
+        def failed(error: UserError) -> bool:
+            self.trouble.setText(str(error))
+            self.trouble.setVisible(True)
+            return True
+
+        request = ImportRequest(files)
+        self._controller.compute("Import a model", import_model, request, lambda piece: None, self._added, failed, NET)
+
+    def _fetched(self, key: str, trouble: str) -> None:
+        chosen = self.key
+        self._fill()
+        self.choose(chosen)
+        if trouble:
+            self.trouble.setText(trouble)
+            self.trouble.setVisible(True)
+
+    def _combine(self) -> None:
+        from stemeditor.app.panels.combine import CombineDialog
+
+        dialog = CombineDialog(self)
+        if dialog.exec() == QDialog.DialogCode.Accepted:
+            self.add_ensemble(dialog.key)
+
+    def add_ensemble(self, key: str) -> None:
+        """Put a combination on the list of methods, and choose it."""
+        settings = self._controller.settings
+        settings.set("ensembles", list(dict.fromkeys([*settings.names("ensembles"), key])))
+        self._added(key)
+
+    def _drop(self) -> None:
+        settings = self._controller.settings
+        settings.set("ensembles", [key for key in settings.names("ensembles") if key != self.key])
+        self._added(registry.DEFAULT)
+
+    def _added(self, key: str) -> None:
+        self._forms.pop(key, None)
+        self._fill()
+        self.choose(key)
 
     def _add_network(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self, "Add a network", "", f"Networks (*{SUFFIX});;All files (*)")
@@ -200,9 +370,7 @@ class SeparateDialog(QDialog):
             self.trouble.setText(str(problem))
             self.trouble.setVisible(True)
             return
-        self._forms.pop(key, None)
-        self._fill()
-        self.choose(key)
+        self._added(key)
 
     def _choose_instead(self) -> None:
         self.choose(registry.info(self.key).instead)

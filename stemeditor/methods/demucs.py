@@ -124,12 +124,15 @@ class Demucs(Pretrained):
     def _built(self, file: Path) -> Engine:
         from stemeditor.methods.engine import EXPORTED, Engine
 
-        net = read(file, self._sources)
+        exported = file.with_name(f"{file.stem}{EXPORTED}")
+        # Where another program computes, the weights of this one would lie in memory for nothing.
+        net = read(file, self._sources, empty=exported.is_file())
         if type(net).__name__ != "HTDemucs":
             return Engine(net, 44100)
         from stemeditor.methods.hybrid_core import HybridCore
 
-        return Engine(HybridCore(net), 44100, False, file.with_name(f"{file.stem}{EXPORTED}"))
+        filled = (lambda: HybridCore(read(file, self._sources))) if exported.is_file() else None
+        return Engine(HybridCore(net), 44100, False, exported, filled)
 
 
 class _Levelled:
@@ -174,7 +177,7 @@ def level(song: Audio, progress: Progress) -> tuple[float, float]:
     return mean, variance**0.5 + 1e-8
 
 
-def read(file: Path, sources: tuple[str, ...]) -> nn.Module:
+def read(file: Path, sources: tuple[str, ...], empty: bool = False) -> nn.Module:
     """Return the network of a safetensors file that says of itself how it is built.
 
     Parameters
@@ -183,6 +186,8 @@ def read(file: Path, sources: tuple[str, ...]) -> nn.Module:
         As the authors of Demucs publish them: class and arguments stand in the header.
     sources
         What the network must give.
+    empty
+        Whether only its shape is wanted, without weights and without memory for them.
 
     Raises
     ------
@@ -191,6 +196,8 @@ def read(file: Path, sources: tuple[str, ...]) -> nn.Module:
     """
     from importlib import import_module
 
+    import torch
+
     told = reading.header(file).get("__metadata__", {})
     try:
         module, name = _KINDS[told["klass"]]
@@ -198,13 +205,15 @@ def read(file: Path, sources: tuple[str, ...]) -> nn.Module:
         arguments = _plain(json.loads(told.get("args", "[]")))
         named = _plain(json.loads(told.get("kwargs", "{}")))
         known = signature(kind).parameters
-        net: nn.Module = kind(*arguments, **{key: value for key, value in named.items() if key in known})
+        with torch.device("meta" if empty else "cpu"):
+            net: nn.Module = kind(*arguments, **{key: value for key, value in named.items() if key in known})
     except (KeyError, TypeError, ValueError, AttributeError) as problem:
         raise FileProblem(f"“{file.name}” holds no network of Demucs.", "Get the file again.") from problem
     given = tuple(str(name) for name in getattr(net, "sources", ()))
     if given != sources:
         raise FileProblem(f"“{file.name}” gives {', '.join(given)}, not {', '.join(sources)}.", "Get the file again.")
-    _filled(net, reading.load(file), file)
+    if not empty:
+        _filled(net, reading.load(file), file)
     return net
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -60,11 +61,21 @@ class Engine:
         Whether it takes sound of any length, so that a full memory can be met with shorter pieces.
     exported
         Where the heart of a network cut in three lies in OpenVINO's form, or will lie.
+    filled
+        Gives the same network with its weights, if `net` has none: they are only read once PyTorch computes.
     """
 
-    def __init__(self, net: nn.Module | Core, rate: int, elastic: bool = True, exported: Path | None = None) -> None:
+    def __init__(
+        self,
+        net: nn.Module | Core,
+        rate: int,
+        elastic: bool = True,
+        exported: Path | None = None,
+        filled: Callable[[], Core] | None = None,
+    ) -> None:
         self._module: nn.Module = net if isinstance(net, nn.Module) else net.heart
         self._core: Core | None = None if isinstance(net, nn.Module) else net
+        self._filled = filled
         self._rate = rate
         self._elastic = elastic
         self._exported = exported
@@ -74,15 +85,13 @@ class Engine:
         self._forced = ""
         self._progress: Progress = Silent()
         self._busy = threading.Lock()
-        self._module.eval()
-        for part in self._module.modules():
-            part.register_forward_pre_hook(self._look)
+        self._watch()
 
     def prepare(self) -> None:
         """Write the network's heart in OpenVINO's form if that is of use here and not done yet."""
         if self._core is None or self._exported is None or self._exported.is_file() or _openvino() is None:
             return
-        export(self._core, self._exported)
+        export(self._core if self._filled is None else self._filled(), self._exported)
 
     def __call__(self, sound: Tensor, progress: Progress) -> Tensor:
         """Return (1, stems, channels, frames) on the processor.
@@ -127,7 +136,16 @@ class Engine:
         self._progress.post(Remark(f"{what}: going on on the processor, which takes longer."))
         return self._computed(sound)
 
+    def _watch(self) -> None:
+        self._module.eval()
+        for part in self._module.modules():
+            part.register_forward_pre_hook(self._look)
+
     def _here(self, sound: Tensor, place: str) -> Tensor:
+        if self._filled is not None:
+            self._core, self._filled = self._filled(), None
+            self._module = self._core.heart
+            self._watch()
         if place != self._place:
             self._module.to(place)
             self._place = place

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from stemeditor.nets.fronts import overlapped
+
 
 class HybridCore:
     """A `demucs.htdemucs.HTDemucs`, as `engine.Core` wants it.
@@ -39,19 +41,34 @@ class HybridCore:
             mean, spread = part.mean(dim=over, keepdim=True), part.std(dim=over, keepdim=True)
             given.append((part - mean) / (1e-5 + spread))
             levels.append((mean, spread))
-        return tuple(given), (spectrum, levels, frames)
+        return tuple(given), (levels, frames)
 
     def after(self, found: tuple[Tensor, ...], known: Any) -> Tensor:
         """Return the sum of what both branches found, as sound."""
-        spectrum, levels, frames = known
+        levels, frames = known
         picture, wave = found
         stems = len(self._net.sources)
         (mean, spread), (wave_mean, wave_spread) = levels
-        picture = picture.reshape(1, stems, -1, *picture.shape[-2:]) * spread[:, None] + mean[:, None]
-        sound = self._net._ispec(self._net._mask(spectrum, picture), self.length)
+        parts = picture.reshape(stems, -1, 2, *picture.shape[-2:])
+        # Real and imaginary parts side by side, hop after hop, as the inverse transform wants them.
+        drawn = parts.permute(0, 1, 4, 3, 2).contiguous()
+        drawn = drawn.mul_(spread.reshape(())).add_(mean.reshape(()))
+        sound = self._inverse(torch.view_as_complex(drawn))[None]
         wave = wave.reshape(1, stems, -1, self.length) * wave_spread[:, None] + wave_mean[:, None]
         whole: Tensor = sound + wave
         return whole[..., :frames]
+
+    def _inverse(self, spectrum: Tensor) -> Tensor:
+        """Return (stems, channels, length) of (stems, channels, hops, bins) without the highest bin, which is 0.
+
+        Four windows overlap wherever there is something to keep, so that the squares add up to one and a half.
+        """
+        window, hop = self._net.nfft, self._net.hop_length
+        shape = torch.hann_window(window, device=spectrum.device) * (window**0.5 / 1.5)
+        sound = overlapped(torch.fft.irfft(spectrum, window) * shape, hop)
+        # The transform begins half a window and one and a half hops before the sound, and leaves two hops out.
+        skipped = window // 2 + hop // 2 * 3 - 2 * hop
+        return sound[..., skipped : skipped + self.length]
 
 
 class _Heart(nn.Module):

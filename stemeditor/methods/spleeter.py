@@ -84,6 +84,7 @@ class SpleeterMethod(Pretrained):
         """See `Method.separate`."""
         import torch
 
+        from stemeditor.nets.fronts import overlapped
         from stemeditor.nets.spleeter import BINS, HOP, WINDOW
 
         sound = torch.from_numpy(np.array(mix.samples, np.float32))
@@ -100,8 +101,7 @@ class SpleeterMethod(Pretrained):
             stem = torch.cat([spectrum[:, :BINS] * masks[at], spectrum[:, BINS:] * high], dim=1)
             # Four windows overlap everywhere; their squares add up to one and a half.
             waves = torch.fft.irfft(stem.transpose(1, 2), WINDOW) * (shape / 1.5)
-            length = WINDOW + HOP * (stem.shape[-1] - 1)
-            whole = torch.nn.functional.fold(waves.transpose(1, 2), (1, length), (1, WINDOW), stride=(1, HOP))[:, 0, 0]
+            whole = overlapped(waves, HOP)
             result[name] = whole[:, WINDOW : WINDOW + frames].numpy()
         return result
 

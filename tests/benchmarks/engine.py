@@ -1,11 +1,12 @@
-"""How fast networks are on this machine, and how much memory they need; random weights do as well. Asserts nothing.
+"""Our engine beside the programs that networks were published with: speed, first sound, memory, difference.
 
-    .venv/bin/python tests/benchmarks/engine.py [--seconds 100] [--rounds 2] [--device cpu]
+    .venv/bin/python tests/benchmarks/engine.py [--seconds 60] [--rounds 2] [--models htdemucs,umxl] [--device cpu]
 
-The network that is shipped goes through the whole runner (transform, network, masks, overlap, sum). So do other sizes
-of ours, those that it was chosen from. Open-Unmix and Hybrid Transformer Demucs run as their own packages run them
-(`pip install openunmix demucs torchaudio==2.11.*`), where they are installed. Every measurement is a process of its
-own, in turn: A, B, C, A, B, C.
+Both sides compute the same network with the same random weights, the same overlap, and no shifts. Every measurement is
+a process of its own, in turn: ours, theirs, ours, theirs. Asserts nothing.
+
+"first sound" is when the first stem can be heard: theirs give the whole song at the end. "difference" is the largest
+between the stems of the first half minute, beside full scale.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,129 +25,210 @@ from pathlib import Path
 import numpy as np
 import torch
 
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
 RATE = 44100
-OURS = {
-    "unet, narrower": ("unet", {"widths": [12, 24, 48, 64, 96]}),
-    "unet, wider": ("unet", {"widths": [32, 64, 96, 128, 160]}),
-    "band_split, lstm": ("band_split", {"features": 64, "layers": 4}),
-    "band_split, dilated": ("band_split", {"features": 64, "layers": 5, "along": "dilated"}),
-    "band_split, wider": ("band_split", {"features": 128, "layers": 4}),
-}
-THEIRS = ("Open-Unmix (umxl)", "Hybrid Transformer Demucs")
-SHIPPED = "compact (shipped)"
+KEPT_S = 30
+SOURCES = ("drums", "bass", "other", "vocals")
+OURS, THEIRS = "ours", "theirs"
+ALONE = ("compact", "spleeter:4")
+PAIRS = ("htdemucs", "hdemucs_mmi", "hdemucs_high_musdb_plus", "umxhq", "umxl")
 
 
-def ours(method: object) -> Callable[[np.ndarray], object]:
+def home(folder: Path) -> None:
+    """Keep weights and settings of the benchmark apart from those of whoever runs it."""
+    from stemeditor import paths
+
+    paths.cache_folder = lambda: folder / "cache"  # type: ignore[assignment]
+    paths.config_folder = lambda: folder / "config"  # type: ignore[assignment]
+
+
+def network(key: str) -> torch.nn.Module:
+    """Return the network of a model in its published size, with random weights."""
+    torch.manual_seed(1)
+    if key == "htdemucs":
+        from fractions import Fraction
+
+        from demucs.htdemucs import HTDemucs
+
+        return HTDemucs(list(SOURCES), bottom_channels=512, segment=Fraction(39, 5)).eval()
+    if key == "hdemucs_mmi":
+        from demucs.hdemucs import HDemucs
+
+        return HDemucs(list(SOURCES), segment=11).eval()
+    if key == "hdemucs_high_musdb_plus":
+        from torchaudio.models import hdemucs_high
+
+        return hdemucs_high(list(SOURCES)).eval()
+    if key.startswith("umx"):
+        from openunmix.model import OpenUnmix
+
+        hidden = 1024 if key == "umxl" else 512
+        return torch.nn.ModuleDict(
+            {name: OpenUnmix(2049, 2, hidden, max_bin=1487) for name in ("bass", "drums", "other", "vocals")}
+        ).eval()
+    from stemeditor.nets.spleeter import Spleeter
+
+    return Spleeter(4).eval()
+
+
+def put(key: str) -> None:
+    """Put random weights where our method looks for them, and let it prepare them for this machine."""
+    from safetensors.torch import save_file
+
+    from stemeditor.methods import registry
+    from stemeditor.methods.pretrained import Pretrained
+    from stemeditor.weights import catalogue, store
+    from tests.helpers.networks import keep
+
+    if key == "compact":
+        return
+    net = network(key)
+    place = store.path(key, "x").parent
+    place.mkdir(parents=True, exist_ok=True)
+    if key == "spleeter:4":
+        save_file(net.state_dict(), place / "weights.safetensors")
+        keep(key, "weights.safetensors")
+    elif isinstance(net, torch.nn.ModuleDict):
+        for name, part in net.items():
+            torch.save(part.state_dict(), place / f"{name}.pth")
+            keep(key, f"{name}.pth")
+    else:
+        name = catalogue.pack(key).files[0].name
+        state = {one: value.contiguous() for one, value in net.state_dict().items()}
+        if name.endswith(".pt"):
+            torch.save(state, place / name)
+        else:
+            module, kind = type(net).__module__, type(net).__name__
+            kwargs = {"sources": SOURCES, "segment": 11}
+            if kind == "HTDemucs":
+                kwargs |= {"bottom_channels": 512, "segment": {"_type": "fraction", "numerator": 39, "denominator": 5}}
+            save_file(state, place / name, {"klass": f"{module}.{kind}", "args": "[]", "kwargs": json.dumps(kwargs)})
+        keep(key, name)
+    method = getattr(registry.load(key), "method", None)
+    if isinstance(method, Pretrained):
+        method.prepare()
+
+
+def ours(key: str, first: list[float]) -> Callable[[np.ndarray], np.ndarray]:
     from stemeditor.audio.buffer import Audio
-    from stemeditor.methods import runner
+    from stemeditor.methods import registry, runner
     from stemeditor.progress import Silent
 
-    return lambda song: [len(piece.stems) for piece in runner.stream(Audio(song, RATE), method, {}, Silent())]  # type: ignore[arg-type]
+    method = registry.load(key)
+
+    def separate(song: np.ndarray) -> np.ndarray:
+        began = time.perf_counter()
+        kept: list[np.ndarray] = []
+        for piece in runner.stream(Audio(song, RATE), method, {}, Silent()):
+            if not first:
+                first.append(time.perf_counter() - began)
+            if piece.start < KEPT_S * RATE:
+                kept.append(np.stack([piece.stems[name] for name in sorted(method.info.stems)]))
+        return np.concatenate(kept, axis=-1)[..., : KEPT_S * RATE]
+
+    return separate
 
 
-def random_weights(net: str, arguments: dict[str, object]) -> tuple[Callable[[np.ndarray], object], int]:
-    import tempfile
-    from dataclasses import replace
+def theirs(key: str, device: str) -> Callable[[np.ndarray], np.ndarray]:
+    net = network(key)
+    if isinstance(net, torch.nn.ModuleDict):
+        from openunmix.model import Separator
 
-    from stemeditor.methods.neural import Compact, Neural
-    from stemeditor.nets import checkpoint
-    from stemeditor.nets.description import Description
-
-    made = checkpoint.build(net, arguments)
-    path = Path(tempfile.mkdtemp()) / "net.safetensors"
-    stems = ("vocals", "drums", "bass", "other")
-    checkpoint.save(path, made, Description(net, arguments, stems))
-    return ours(Neural(path, replace(Compact().info, key="random"))), count(made)
-
-
-def count(net: torch.nn.Module) -> int:
-    return sum(value.numel() for value in net.parameters())
-
-
-def candidate(name: str, device: str) -> tuple[Callable[[np.ndarray], object], int]:
-    """Return what separates (2, frames), and how many weights it has."""
-    if name == SHIPPED:
-        from stemeditor.methods import neural, registry
-
-        net, _ = neural.Compact().network()
-        return ours(registry.load("compact")), count(net)
-    if name in OURS:
-        return random_weights(*OURS[name])
-    if name == THEIRS[0]:
-        from openunmix.model import OpenUnmix, Separator
-
-        targets = {stem: OpenUnmix(2049, 2, 1024, max_bin=1487) for stem in ("vocals", "drums", "bass", "other")}
-        separator = Separator(targets, niter=1, residual=False, wiener_win_len=300).to(device).eval()
-        return lambda song: separator(torch.from_numpy(song)[None].to(device)), count(separator)
+        separator = Separator(dict(net.items()), niter=1, wiener_win_len=300).to(device).eval()
+        names = list(net)
+        return lambda song: _sorted(separator(torch.from_numpy(song)[None].to(device))[0].cpu().numpy(), names)
     from demucs.apply import apply_model
-    from demucs.htdemucs import HTDemucs
 
-    model = HTDemucs(["drums", "bass", "other", "vocals"], bottom_channels=512, segment=7.8).eval()
-    return (
-        lambda song: apply_model(
-            model, torch.from_numpy(song)[None], shifts=0, split=True, overlap=0.25, device=device
-        ),
-        count(model),
-    )
+    if not hasattr(net, "segment"):
+        # torchaudio publishes a network and no program; this is the other authors' one.
+        net.samplerate, net.segment = RATE, 11
+
+    def separate(song: np.ndarray) -> np.ndarray:
+        wave = torch.from_numpy(song)
+        mean, spread = wave.mean(0).mean(), wave.mean(0).std() + 1e-8
+        found = apply_model(net, ((wave - mean) / spread)[None], shifts=0, overlap=0.25, device=device)[0]
+        return _sorted((found * spread + mean).numpy(), list(SOURCES))
+
+    return separate
 
 
-def measure(name: str, seconds: float, device: str) -> dict[str, float]:
-    separate, weights = candidate(name, device)
+def _sorted(found: np.ndarray, names: list[str]) -> np.ndarray:
+    return found[[names.index(name) for name in sorted(names)]][..., : KEPT_S * RATE]
+
+
+def measure(key: str, side: str, seconds: float, device: str, out: Path) -> dict[str, object]:
+    """Separate noise once, and tell how it went."""
+    first: list[float] = []
     song = (0.1 * np.random.default_rng(0).standard_normal((2, round(seconds * RATE)))).astype(np.float32)
     with torch.inference_mode():
-        separate(song[:, : 15 * RATE])
+        separate = ours(key, first) if side == OURS else theirs(key, device)
+        separate(song[:, : 2 * RATE])
+        first.clear()
         began = time.perf_counter()
-        separate(song)
-        if device == "cuda":
-            torch.cuda.synchronize()
+        found = separate(song)
         elapsed = time.perf_counter() - began
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {
-        "speed": seconds / elapsed,
-        "weights": weights,
-        "memory": memory / (1024 if sys.platform == "linux" else 1 << 20),
-    }
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "linux" else 1 << 20)
+    np.save(out, found)
+    return {"speed": seconds / elapsed, "first": first[0] if first else elapsed, "memory": memory}
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=100.0)
+    parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--models", default=",".join((*ALONE, *PAIRS)))
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--one", default="", help="measure this one, in this process")
+    parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one:
-        print(json.dumps(measure(given.one, given.seconds, given.device)))
+        from stemeditor.methods import device
+
+        folder, key, side = Path(given.one[0]), given.one[1], given.one[2]
+        home(folder)
+        if side == "put":
+            put(key)
+            return
+        with device.using(given.device):
+            print(json.dumps(measure(key, side, given.seconds, given.device, folder / f"{key}-{side}.npy")))
         return
-    names = [SHIPPED, *OURS, *THEIRS]
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in names}
-    for _ in range(given.rounds):
-        for name in list(found):
-            command = [
-                sys.executable,
-                __file__,
-                "--one",
-                name,
-                "--seconds",
-                str(given.seconds),
-                "--device",
-                given.device,
-            ]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode:
-                print(f"{name}: left out ({done.stderr.strip().splitlines()[-1]})", file=sys.stderr)
-                del found[name]
-                continue
-            found[name].append(json.loads(done.stdout.splitlines()[-1]))
-    base = statistics.median(row["speed"] for row in found[SHIPPED])
-    threads = torch.get_num_threads()
-    print(f"{given.seconds:.0f} s of stereo on {given.device}, {threads} threads, median of {given.rounds}")
-    print(f"{'network':28s} {'weights':>8s} {'x real time':>12s} {'beside shipped':>15s} {'peak memory':>12s}")
-    for name, rows in found.items():
-        speed = statistics.median(row["speed"] for row in rows)
-        memory = max(row["memory"] for row in rows)
-        print(f"{name:28s} {rows[0]['weights'] / 1e6:7.2f}M {speed:11.1f}x {speed / base:14.2f}x {memory:9.0f} MB")
+    print(
+        f"{given.seconds:.0f} s of stereo on {given.device}, {torch.get_num_threads()} threads, "
+        f"median of {given.rounds}"
+    )
+    print(
+        f"{'model':26s} {'side':7s} {'x real time':>12s} {'first sound':>12s} {'peak memory':>12s} {'difference':>11s}"
+    )
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for key in given.models.split(","):
+            run(folder, key, "put", given)
+            sides = (OURS,) if key in ALONE else (OURS, THEIRS)
+            found: dict[str, list[dict[str, float]]] = {side: [] for side in sides}
+            for _ in range(given.rounds):
+                for side in sides:
+                    found[side].append(json.loads(run(folder, key, side, given).splitlines()[-1]))
+            difference = ""
+            if len(sides) == 2:
+                a, b = (np.load(folder / f"{key}-{side}.npy") for side in sides)
+                difference = f"{np.abs(a - b).max():.1e}"
+            for side, rows in found.items():
+                speed, first = (statistics.median(row[what] for row in rows) for what in ("speed", "first"))
+                memory = max(row["memory"] for row in rows)
+                told = difference if side == OURS else ""
+                print(f"{key:26s} {side:7s} {speed:11.2f}x {first:10.1f} s {memory:9.0f} MB {told:>11s}", flush=True)
+
+
+def run(folder: Path, key: str, side: str, given: argparse.Namespace) -> str:
+    """Do one thing in a process of its own, and return what it prints."""
+    command = [sys.executable, __file__, "--one", str(folder), key, side]
+    command += ["--seconds", str(given.seconds), "--device", given.device]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{key}, {side}: {done.stderr.strip().splitlines()[-1]}")
+    return done.stdout
 
 
 if __name__ == "__main__":

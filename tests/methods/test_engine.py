@@ -13,13 +13,13 @@ from stemeditor.errors import Cancelled, DeviceProblem
 from stemeditor.methods import device
 from stemeditor.methods import engine as engine_module
 from stemeditor.methods.base import Remark
-from stemeditor.methods.demucs import SOURCES
+from stemeditor.methods.demucs import SOURCES, read
 from stemeditor.methods.device import Device
 from stemeditor.methods.engine import EXPORTED, Engine, export
 from stemeditor.methods.hybrid_core import HybridCore
 from stemeditor.progress import Silent, Stoppable
 from stemeditor.settings import Settings
-from tests.helpers.networks import demucs
+from tests.helpers.networks import demucs, save_demucs
 
 RATE = 1000
 
@@ -200,3 +200,31 @@ def test_a_probe_is_made_once_and_remembered(monkeypatch: pytest.MonkeyPatch) ->
     assert device.rate(here) == first
     with pytest.raises(ZeroDivisionError):
         device.rate(Device("cpu", "Another"))
+
+
+def test_weights_are_read_only_where_pytorch_computes(tmp_path: Path) -> None:
+    if engine_module._openvino() is None:
+        pytest.skip("OpenVINO is not here")
+    file = tmp_path / "net.safetensors"
+    save_demucs(demucs("HTDemucs", SOURCES), "HTDemucs", SOURCES, file)
+    full = HybridCore(read(file, SOURCES))
+    path = tmp_path / f"net{EXPORTED}"
+    export(full, path)
+    empty = HybridCore(read(file, SOURCES, empty=True))
+    assert all(value.is_meta for value in empty.heart.parameters())
+    asked: list[int] = []
+
+    def filled() -> HybridCore:
+        asked.append(1)
+        return full
+
+    sound = torch.randn(1, 2, full.length) * 0.1
+    expected = Engine(full, 44100, False)(sound, Silent())
+    Settings(settings.file()).set("exact", True)
+    engine = Engine(empty, 44100, False, path, filled)
+    assert float((engine(sound, Silent()) - expected).abs().max()) < 1e-4
+    assert asked == []
+    path.unlink()
+    engine = Engine(empty, 44100, False, path, filled)
+    assert float((engine(sound, Silent()) - expected).abs().max()) < 1e-4
+    assert asked == [1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import threading
@@ -28,6 +29,7 @@ EXPORTED = ".openvino.xml"
 _JOIN_S = 1.0
 _SHORTEST_S = 4.0
 _LOOK_MS = 40
+_ENDING_MS = 10_000
 
 
 class Core(Protocol):
@@ -224,8 +226,9 @@ class Engine:
                 self._progress.check()
         except BaseException:
             request.cancel()
-            # Memory that it still writes into must outlive it.
-            request.wait_for(10_000)
+            # Memory that it still writes into must outlive it; that it was stopped it says by an exception.
+            with contextlib.suppress(RuntimeError):
+                request.wait_for(_ENDING_MS)
             raise
         found = tuple(torch.from_numpy(request.get_output_tensor(at).data) for at in range(len(self._compiled.outputs)))
         self._progress.check()

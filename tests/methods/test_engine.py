@@ -170,6 +170,42 @@ def test_openvino_gives_the_same_and_can_be_stopped(tmp_path: Path) -> None:
     assert engine(sound, Silent()).shape == (1, 4, 2, core.length)
 
 
+def test_a_request_that_openvino_gave_up_is_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is stopped in the middle says so by an exception of its own, which is nobody's business."""
+    core = HybridCore(demucs("HTDemucs", SOURCES))
+
+    class Request:
+        def __init__(self) -> None:
+            self.cancelled = False
+
+        def start_async(self, given: object, share_inputs: bool) -> None:
+            pass
+
+        def wait_for(self, milliseconds: int) -> bool:
+            if self.cancelled:
+                raise RuntimeError("Infer Request was canceled")
+            return False
+
+        def cancel(self) -> None:
+            self.cancelled = True
+
+    class Compiled:
+        outputs = ()
+
+        def create_infer_request(self) -> Request:
+            return Request()
+
+    engine = Engine(core, 44100, False, tmp_path / "x")
+    engine._compiled = Compiled()
+    monkeypatch.setattr(engine, "_start", lambda: True)
+    progress = Stoppable()
+    threading.Timer(0.2, progress.cancel).start()
+    began = time.monotonic()
+    with pytest.raises(Cancelled):
+        engine(torch.zeros(1, 2, core.length), progress)
+    assert time.monotonic() - began < 3.0
+
+
 def test_a_form_that_openvino_does_not_take_is_computed_by_pytorch(tmp_path: Path) -> None:
     core = HybridCore(demucs("HTDemucs", SOURCES))
     path = tmp_path / f"net{EXPORTED}"

@@ -18,6 +18,7 @@ from stemeditor import __version__, paths
 from stemeditor.audio import files
 from stemeditor.audio.buffer import Audio
 from stemeditor.errors import UserError
+from stemeditor.weights import store
 
 _PACKAGES = ("numpy", "scipy", "soundfile", "av", "soxr", "sounddevice", "mutagen", "torch", "PySide6-Essentials")
 _LITTLE_ROOM = 5 * 10**9
@@ -43,6 +44,7 @@ def examine() -> list[Finding]:
         _guarded("sound output", _outputs),
         *(_guarded(f"format {row.key}", lambda row=row: _round_trip(row)) for row in files.ENCODINGS),  # type: ignore[misc]
         _guarded("networks", _networks),
+        _guarded("models", _models),
         _guarded("cache folder", _cache),
         Finding("settings", True, str(paths.config_folder())),
     ]
@@ -102,6 +104,7 @@ def _round_trip(row: files.Encoding) -> tuple[bool, str]:
 
 def _networks() -> tuple[bool, str]:
     """Let the shipped network take a moment of sound apart."""
+    from stemeditor.methods import device
     from stemeditor.methods.neural import Compact
     from stemeditor.progress import Silent
 
@@ -111,12 +114,22 @@ def _networks() -> tuple[bool, str]:
     net, _ = method.network()
     import torch
 
-    device = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "CPU only"
+    devices = ", ".join(one.name for one in device.found())
     weights = sum(value.numel() for value in net.parameters())
     return (
         True,
-        f"PyTorch {torch.__version__}, {device}; {method.info.name.lower()}, {weights / 1e6:.1f} million weights",
+        f"PyTorch {torch.__version__}; {devices}; {method.info.name.lower()}, {weights / 1e6:.1f} million weights",
     )
+
+
+def _models() -> tuple[bool, str]:
+    """Say which networks of others are here, and what would compute them."""
+    from importlib.util import find_spec
+
+    kept = store.keys()
+    lacking = [name for name in ("demucs", "openunmix", "torchaudio", "openvino") if find_spec(name) is None]
+    programs = f"; not installed: {', '.join(lacking)}" if lacking else ""
+    return True, f"{', '.join(kept) or 'none downloaded'}, in {store.folder()}{programs}"
 
 
 def _cache() -> tuple[bool, str]:

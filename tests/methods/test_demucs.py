@@ -1,17 +1,21 @@
 """The same networks give the same stems as their own programs do."""
 
+import json
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from stemeditor.audio.buffer import Audio, Samples
+from stemeditor.errors import UserError
 from stemeditor.methods import pretrained, registry, runner
 from stemeditor.methods.base import MethodInfo, Stems
-from stemeditor.methods.demucs import SOURCES
+from stemeditor.methods.demucs import SOURCES, read
 from stemeditor.progress import Silent
-from tests.helpers.networks import RATE, noise, put_demucs
+from stemeditor.weights import catalogue
+from tests.helpers.networks import RATE, noise, put_demucs, put_state, seeded
 
 SIX = (*SOURCES, "guitar", "piano")
 CASES = {
@@ -114,3 +118,39 @@ def test_only_the_networks_of_the_wanted_stems_are_asked(monkeypatch) -> None:
     vocals = np.concatenate([piece.stems["vocals"] for piece in pieces], axis=1)
     assert set(asked) == {"04573f0d.safetensors"}
     assert np.array_equal(vocals, whole["vocals"])
+
+
+@pytest.mark.parametrize("key", ["hdemucs_high_musdb_plus", "hdemucs_high_musdb"])
+def test_torchaudios_networks_run_as_the_others_do(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torchaudio.models
+
+    def small(sources: list[str]) -> torch.nn.Module:
+        return torchaudio.models.HDemucs(sources, nfft=4096, depth=6, channels=4)
+
+    monkeypatch.setattr(torchaudio.models, "hdemucs_high", small)
+    net = seeded(lambda: small(list(SOURCES)))
+    put_state(key, catalogue.pack(key).files[0].name, net)
+    net.samplerate, net.segment = RATE, 1.0
+    sound = noise(2.3)
+    expected = theirs(key, [net], sound, monkeypatch, 0.25, 0)
+    found = ours(key, sound)
+    for name in SOURCES:
+        assert np.abs(expected[name]).max() > 1e-3
+        assert np.abs(found[name] - expected[name]).max() < 1e-4
+
+
+def test_a_file_that_asks_for_something_else_is_refused(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    state = {"a": torch.zeros(2)}
+    told = [
+        ({}, "holds no network of Demucs"),
+        ({"klass": "os.system", "args": '["true"]'}, "holds no network of Demucs"),
+        ({"klass": "demucs.hdemucs.HDemucs", "kwargs": "no json"}, "holds no network of Demucs"),
+        ({"klass": "demucs.hdemucs.HDemucs", "kwargs": '{"sources": ["a", "b"]}'}, "gives a, b, not"),
+        ({"klass": "demucs.hdemucs.HDemucs", "kwargs": json.dumps({"sources": SOURCES})}, "are those of another"),
+    ]
+    for metadata, words in told:
+        save_file(state, tmp_path / "net.safetensors", metadata)
+        with pytest.raises(UserError, match=words):
+            read(tmp_path / "net.safetensors", SOURCES)

@@ -1,0 +1,70 @@
+"""What a long song costs: memory that does not grow with it, and sound as soon as the first piece is there."""
+
+import resource
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stemeditor.audio.store import SoundStore
+from stemeditor.methods import demucs, pretrained, registry, runner
+from stemeditor.methods.demucs import SOURCES
+from stemeditor.progress import Silent
+from tests.helpers.networks import RATE, put_demucs
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asks Linux how much memory is used")
+
+
+def resident_mb() -> float:
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * resource.getpagesize() / 1e6
+
+
+@pytest.mark.parametrize("key", ["hdemucs_mmi", "compact"])
+@pytest.mark.timeout(170)
+def test_memory_does_not_grow_with_the_song(key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demucs, "_HYBRID_SEGMENT_S", 4.0)
+    if key != "compact":
+        put_demucs(key, "HDemucs", SOURCES)
+    minutes = 20
+    store = SoundStore(2, RATE, minutes * 60 * RATE, tmp_path)
+    rng = np.random.default_rng(0)
+    block = rng.normal(0, 0.1, (2, 60 * RATE)).astype(np.float32)
+    for _ in range(minutes):
+        store.append(block)
+    song = store.finish()
+    method = registry.load(key)
+    out = {name: SoundStore(2, RATE, song.frames, tmp_path) for name in method.info.stems}
+    levels: list[float] = []
+    for piece in runner.stream(song, method, {"overlap": 0.02} if key != "compact" else {}, Silent()):
+        for name, samples in piece.stems.items():
+            if name in out:
+                out[name].append(samples)
+        levels.append(resident_mb())
+        if piece.start > 4 * 60 * RATE:
+            break
+    # The first pieces warm everything up; four minutes of five stems alone would be 420 MB.
+    assert max(levels[len(levels) // 4 :]) - max(levels[: len(levels) // 4]) < 60
+    pretrained.forget()
+
+
+def test_the_first_piece_comes_after_one_segment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demucs, "_TRANSFORMER_SEGMENT_S", 1.0)
+    put_demucs("htdemucs", "HTDemucs", SOURCES)
+    from stemeditor.audio.buffer import Audio
+
+    calls: list[int] = []
+    original = pretrained.Pretrained.engine
+
+    def counted(self: pretrained.Pretrained, name: str) -> object:
+        engine = original(self, name)
+        return lambda sound, progress: (calls.append(1), engine(sound, progress))[1]
+
+    monkeypatch.setattr(pretrained.Pretrained, "engine", counted)
+    song = Audio(np.random.default_rng(1).normal(0, 0.1, (2, 20 * RATE)).astype(np.float32), RATE)
+    pieces = runner.stream(song, registry.load("htdemucs"), {}, Silent())
+    first = next(pieces)
+    assert len(calls) == 1
+    assert first.stems["vocals"].shape[1] == int(0.75 * RATE)
+    pretrained.forget()

@@ -14,12 +14,15 @@ import numpy as np
 from stemeditor import paths
 from stemeditor.audio.buffer import Audio
 from stemeditor.errors import UserError
+from stemeditor.methods import device
 from stemeditor.methods.base import MethodInfo, Params, Stems
 from stemeditor.nets.description import SUFFIX, Description, describe
 from stemeditor.progress import Progress
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from stemeditor.methods.engine import Engine
 
 log = logging.getLogger(__name__)
 
@@ -65,12 +68,12 @@ class Neural:
         from stemeditor.nets.masking import Masking
 
         wanted = {name: at for at, name in enumerate(description.stems) if name != self.info.rest}
+        sound = torch.from_numpy(np.array(mix.samples, np.float32))[None]
+        if device.chosen().key != device.CPU or not isinstance(net, Masking):
+            found = _engine(self.path, _changed(self.path))(sound, progress)[0].numpy()
+            return {name: found[at] for name, at in wanted.items()}
         with torch.inference_mode():
-            sound = torch.from_numpy(np.array(mix.samples, np.float32))[None]
             progress.check()
-            if not isinstance(net, Masking):
-                found = net(sound)[0].numpy()
-                return {name: found[at] for name, at in wanted.items()}
             spectra = net.front(sound)
             progress.check()
             masks = net.masks(spectra, progress.check)[0]
@@ -188,6 +191,15 @@ def _changed(path: Path) -> float:
         return path.stat().st_mtime
     except OSError:
         return 0.0
+
+
+@lru_cache(maxsize=2)
+def _engine(path: Path, changed: float) -> Engine:
+    """Return the network as it computes on whatever device is chosen; another one than that of `_loaded`."""
+    from stemeditor.methods.engine import Engine
+
+    net, description = _loaded.__wrapped__(path, changed)
+    return Engine(net, description.rate)
 
 
 @lru_cache(maxsize=2)

@@ -19,9 +19,12 @@ from stemeditor.methods.engine import EXPORTED, Engine, export
 from stemeditor.methods.hybrid_core import HybridCore
 from stemeditor.progress import Silent, Stoppable
 from stemeditor.settings import Settings
+from tests.helpers.card import card
 from tests.helpers.networks import demucs, save_demucs
 
 RATE = 1000
+
+__all__ = ["card"]
 
 
 class Remarks(Silent):
@@ -54,15 +57,6 @@ class Doubling(torch.nn.Module):
             raise RuntimeError(self.words)
         self.lengths.append(sound.shape[-1])
         return torch.stack([self.layer(sound), self.layer(sound)], dim=1)
-
-
-@pytest.fixture
-def card(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let this machine have a card, on which tensors are where they were."""
-    monkeypatch.setattr(device, "found", lambda: (Device("xpu", "Card"), Device("cpu", "Processor")))
-    monkeypatch.setattr(device, "rate", lambda one: 2.0 if one.key == "xpu" else 1.0)
-    original = torch.Tensor.to
-    monkeypatch.setattr(torch.Tensor, "to", lambda self, *given: self if given == ("xpu",) else original(self, *given))
 
 
 def test_a_full_memory_is_met_with_shorter_pieces(card: None) -> None:

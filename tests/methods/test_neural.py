@@ -15,8 +15,11 @@ from stemeditor.methods import neural, registry, runner
 from stemeditor.nets import checkpoint
 from stemeditor.nets.description import Description, describe
 from stemeditor.progress import Silent
+from tests.helpers.card import card
 from tests.helpers.sounds import music
 from tests.nets.test_nets import SMALL, small
+
+__all__ = ["card"]
 
 
 def separated(key: str, samples: np.ndarray, rate: int = 44100) -> dict[str, np.ndarray]:
@@ -117,3 +120,15 @@ def test_the_join_of_two_segments_makes_no_click() -> None:
         typical = np.quantile(steps, 0.9999)
         # The first segment is shorter; joins lie where two overlap.
         assert steps[44100 * 3 : 44100 * 6].max() < 3 * max(typical, 1e-5)
+
+
+def test_a_network_on_a_card_gives_what_it_gives_on_the_processor(
+    own_network: Path, request: pytest.FixtureRequest
+) -> None:
+    neural.install(own_network, "lesson")
+    samples = music(1.3)
+    here = separated("own:lesson", samples)
+    request.getfixturevalue("card")
+    there = separated("own:lesson", samples)
+    for name, sound in here.items():
+        assert np.abs(there[name] - sound).max() < 1e-5

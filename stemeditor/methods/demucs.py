@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stemeditor import settings
 from stemeditor.audio.buffer import Audio, Samples
 from stemeditor.audio.convert import to_channels
 from stemeditor.audio.store import release_pages
@@ -78,9 +79,10 @@ class Demucs(Pretrained):
     def learn(self, song: Audio, params: Params, progress: Progress) -> Method:
         """Return the method for one song, whose level it must know; see `Learner`."""
         # What is missing is said before anything else.
-        for name in self._needed():
-            self.engine(name)
-        return _Levelled(self, *level(song, progress))
+        engines = [self.engine(name) for name in self._needed()]
+        # The end of a song is heard with what comes before it: a piece of its own length would be computed slowly.
+        shaped = not settings.stored("exact") and any(engine.shaped for engine in engines)
+        return _Levelled(self, replace(self.info, whole=self.info.whole or shaped), *level(song, progress))
 
     def only(self, stems: Iterable[str]) -> Demucs:
         """Return the method for some of its stems: networks that give nothing to them are not asked."""
@@ -127,19 +129,21 @@ class Demucs(Pretrained):
         exported = file.with_name(f"{file.stem}{EXPORTED}")
         # Where another program computes, the weights of this one would lie in memory for nothing.
         net = read(file, self._sources, empty=exported.is_file())
-        if type(net).__name__ != "HTDemucs":
+        kind = type(net).__name__
+        if kind not in ("HTDemucs", "HDemucs") or not getattr(net, "hybrid", True):
             return Engine(net, 44100)
         from stemeditor.methods.hybrid_core import HybridCore
 
-        filled = (lambda: HybridCore(read(file, self._sources))) if exported.is_file() else None
-        return Engine(HybridCore(net), 44100, False, exported, filled)
+        length = int((self.info.segment_s or 0.0) * 44100) if kind == "HDemucs" else 0
+        filled = (lambda: HybridCore(read(file, self._sources), length)) if exported.is_file() else None
+        return Engine(HybridCore(net, length), 44100, kind == "HDemucs", exported, filled)
 
 
 class _Levelled:
     """`Demucs` for one song. The networks hear it without its mean, so that its mean is their silence."""
 
-    def __init__(self, method: Demucs, mean: float, spread: float) -> None:
-        self.info = method.info
+    def __init__(self, method: Demucs, info: MethodInfo, mean: float, spread: float) -> None:
+        self.info = info
         self._method = method
         self.silence = mean
         self._spread = spread

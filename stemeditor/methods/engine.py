@@ -37,7 +37,10 @@ class Core(Protocol):
 
     @property
     def length(self) -> int:
-        """The only number of frames that it takes."""
+        """How many frames the heart is written down for."""
+
+    def fits(self, frames: int) -> bool:
+        """Whether sound of so many frames can be computed in that one shape."""
 
     @property
     def heart(self) -> nn.Module:
@@ -112,6 +115,16 @@ class Engine:
             self._busy.release()
 
     @property
+    def shaped(self) -> bool:
+        """Whether pieces of one length only are computed fast."""
+        return (
+            self._core is not None
+            and not self._core.fits(1)
+            and self._exported is not None
+            and self._exported.is_file()
+        )
+
+    @property
     def program(self) -> str:
         """What computes, for people: "OpenVINO, bf16", "PyTorch on cuda"."""
         if self._compiled is not None:
@@ -120,7 +133,7 @@ class Engine:
 
     def _computed(self, sound: Tensor) -> Tensor:
         wanted = self._forced or device.chosen().key
-        if wanted == device.CPU and self._core is not None and self._start():
+        if wanted == device.CPU and self._core is not None and self._core.fits(sound.shape[-1]) and self._start():
             return self._elsewhere(sound)
         try:
             return self._here(sound, wanted)

@@ -1,4 +1,4 @@
-"""HT Demucs cut in three: what comes before the network's heart, the heart, and what comes behind it."""
+"""Hybrid Demucs cut in three: what comes before the network's heart, the heart, and what comes behind it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stemeditor.nets.fronts import overlapped
 
 
 class HybridCore:
-    """A `demucs.htdemucs.HTDemucs`, as `engine.Core` wants it.
+    """A `demucs.htdemucs.HTDemucs` or `demucs.hdemucs.HDemucs`, as `engine.Core` wants it.
 
     The heart has no transform in it and no complex numbers, and its shapes are those of one segment: other programs
     than PyTorch can compute it.
@@ -21,17 +21,26 @@ class HybridCore:
     ----------
     net
         The network; complex spectra go in and out of it as channels.
+    length
+        Frames of its pieces; those that it was trained with by default. A network with transformer hears so many
+        always, the others also less.
     """
 
-    def __init__(self, net: Any) -> None:
+    def __init__(self, net: Any, length: int = 0) -> None:
         self._net = net
-        self.length = int(net.segment * net.samplerate)
+        self._filling = hasattr(net, "crosstransformer")
+        self.length = length or int(net.segment * net.samplerate)
         self.heart = _Heart(net)
+
+    def fits(self, frames: int) -> bool:
+        """Whether a piece of so many frames can be computed in the one shape that other programs know."""
+        return frames <= self.length if self._filling else frames == self.length
 
     def before(self, sound: Tensor) -> tuple[tuple[Tensor, ...], Any]:
         """Return the spectrum's real and imaginary parts and the sound, both of mean 0 and deviation 1."""
         frames = sound.shape[-1]
-        sound = torch.nn.functional.pad(sound, (0, self.length - frames))
+        if self._filling:
+            sound = torch.nn.functional.pad(sound, (0, self.length - frames))
         spectrum = self._net._spec(sound)
         picture = self._net._magnitude(spectrum)
         levels = []
@@ -41,11 +50,11 @@ class HybridCore:
             mean, spread = part.mean(dim=over, keepdim=True), part.std(dim=over, keepdim=True)
             given.append((part - mean) / (1e-5 + spread))
             levels.append((mean, spread))
-        return tuple(given), (levels, frames)
+        return tuple(given), (levels, sound.shape[-1], frames)
 
     def after(self, found: tuple[Tensor, ...], known: Any) -> Tensor:
         """Return the sum of what both branches found, as sound."""
-        levels, frames = known
+        levels, length, frames = known
         picture, wave = found
         stems = len(self._net.sources)
         (mean, spread), (wave_mean, wave_spread) = levels
@@ -53,12 +62,12 @@ class HybridCore:
         # Real and imaginary parts side by side, hop after hop, as the inverse transform wants them.
         drawn = parts.permute(0, 1, 4, 3, 2).contiguous()
         drawn = drawn.mul_(spread.reshape(())).add_(mean.reshape(()))
-        sound = self._inverse(torch.view_as_complex(drawn))[None]
-        wave = wave.reshape(1, stems, -1, self.length) * wave_spread[:, None] + wave_mean[:, None]
+        sound = self._inverse(torch.view_as_complex(drawn), length)[None]
+        wave = wave.reshape(1, stems, -1, length) * wave_spread[:, None] + wave_mean[:, None]
         whole: Tensor = sound + wave
         return whole[..., :frames]
 
-    def _inverse(self, spectrum: Tensor) -> Tensor:
+    def _inverse(self, spectrum: Tensor, length: int) -> Tensor:
         """Return (stems, channels, length) of (stems, channels, hops, bins) without the highest bin, which is 0.
 
         Four windows overlap wherever there is something to keep, so that the squares add up to one and a half.
@@ -68,7 +77,7 @@ class HybridCore:
         sound = overlapped(torch.fft.irfft(spectrum, window) * shape, hop)
         # The transform begins half a window and one and a half hops before the sound, and leaves two hops out.
         skipped = window // 2 + hop // 2 * 3 - 2 * hop
-        return sound[..., skipped : skipped + self.length]
+        return sound[..., skipped : skipped + length]
 
 
 class _Heart(nn.Module):
@@ -106,10 +115,14 @@ class _Heart(nn.Module):
         return picture, wave
 
     def _across(self, picture: Tensor, wave: Tensor) -> tuple[Tensor, Tensor]:
-        """Let the branches look at each other: attention within and between them."""
+        """Let the branches look at each other: attention within and between them.
+
+        Without a transformer nothing goes on from here but what was handed across before.
+        """
         net = self.net
-        if not net.crosstransformer:
-            return picture, wave
+        if not getattr(net, "crosstransformer", None):
+            nothing = torch.zeros_like(picture)
+            return nothing, nothing
         rows, hops = picture.shape[-2:]
         flat = picture.flatten(2)
         if net.bottom_channels:

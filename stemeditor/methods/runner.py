@@ -84,6 +84,8 @@ def stream(song: Audio, method: Method, params: Params, progress: Progress, done
     info = method.info
     complete = settled(info, params)
     method = learned(song, method, complete, progress)
+    # Having listened it may want its pieces otherwise.
+    info = method.info
     if isinstance(method, Composite):
         for piece in method.stream(song, complete, progress, done):
             part = song.slice(piece.start, piece.start + length_of(piece.stems)).samples

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import torch
 
+from stemeditor import settings
 from stemeditor.audio.buffer import Audio, Samples
 from stemeditor.errors import UserError
 from stemeditor.methods import pretrained, registry, runner
 from stemeditor.methods.base import MethodInfo, Stems
 from stemeditor.methods.demucs import SOURCES, read
 from stemeditor.progress import Silent
+from stemeditor.settings import Settings
 from stemeditor.weights import catalogue
 from tests.helpers.networks import RATE, noise, put_demucs, put_state, seeded
 
@@ -154,3 +156,33 @@ def test_a_file_that_asks_for_something_else_is_refused(tmp_path: Path) -> None:
         save_file(state, tmp_path / "net.safetensors", metadata)
         with pytest.raises(UserError, match=words):
             read(tmp_path / "net.safetensors", SOURCES)
+
+
+def test_hybrid_demucs_by_openvino_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    from stemeditor.methods import engine
+
+    if engine._openvino() is None:
+        pytest.skip("OpenVINO is not here")
+    put_demucs("hdemucs_mmi", "HDemucs", SOURCES)
+    sound = noise(2.3)
+    plain = ours("hdemucs_mmi", sound)
+    pretrained.forget()
+    registry.load("hdemucs_mmi").method.prepare()
+    pretrained.forget()
+    Settings(settings.file()).set("exact", True)
+    exact = ours("hdemucs_mmi", sound)
+    assert max(np.abs(exact[name] - plain[name]).max() for name in SOURCES) < 1e-4
+    Settings(settings.file()).set("exact", False)
+    pretrained.forget()
+    heard: list[int] = []
+    original = engine.Engine.__call__
+    monkeypatch.setattr(
+        engine.Engine,
+        "__call__",
+        lambda self, wave, progress: (heard.append(wave.shape[-1]), original(self, wave, progress))[1],
+    )
+    quick = ours("hdemucs_mmi", sound)
+    assert set(heard) == {RATE}
+    # All but the end is the same; the end was heard with more of what comes before it.
+    middle = slice(0, int(1.5 * RATE))
+    assert max(np.abs(quick[name][:, middle] - plain[name][:, middle]).max() for name in SOURCES) < 1e-4

@@ -127,7 +127,7 @@ def _models() -> tuple[bool, str]:
     from importlib.util import find_spec
 
     kept = store.keys()
-    lacking = [name for name in ("demucs", "openunmix", "torchaudio", "openvino") if find_spec(name) is None]
+    lacking = [name for name in ("demucs", "openunmix", "openvino") if find_spec(name) is None]
     programs = f"; not installed: {', '.join(lacking)}" if lacking else ""
     return True, f"{', '.join(kept) or 'none downloaded'}, in {store.folder()}{programs}"
 

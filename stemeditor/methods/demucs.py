@@ -38,6 +38,14 @@ _KINDS = {
 }
 """Networks that a file may ask for: nothing else is imported because a file says so."""
 
+_BRANCHES = {
+    "freq_encoder": "encoder",
+    "time_encoder": "tencoder",
+    "freq_decoder": "decoder",
+    "time_decoder": "tdecoder",
+}
+"""What torchaudio calls the parts of the network, and what its authors do."""
+
 _TRANSFORMER_SEGMENT_S = 7.8
 _HYBRID_SEGMENT_S = 11.0
 _BLOCK = 1 << 20
@@ -128,15 +136,18 @@ class Demucs(Pretrained):
 
         exported = file.with_name(f"{file.stem}{EXPORTED}")
         # Where another program computes, the weights of this one would lie in memory for nothing.
-        net = read(file, self._sources, empty=exported.is_file())
+        net = self._read(file, exported.is_file())
         kind = type(net).__name__
         if kind not in ("HTDemucs", "HDemucs") or not getattr(net, "hybrid", True):
             return Engine(net, 44100)
         from stemeditor.methods.hybrid_core import HybridCore
 
         length = int((self.info.segment_s or 0.0) * 44100) if kind == "HDemucs" else 0
-        filled = (lambda: HybridCore(read(file, self._sources), length)) if exported.is_file() else None
+        filled = (lambda: HybridCore(self._read(file, False), length)) if exported.is_file() else None
         return Engine(HybridCore(net, length), 44100, kind == "HDemucs", exported, filled)
+
+    def _read(self, file: Path, empty: bool) -> nn.Module:
+        return read(file, self._sources, empty)
 
 
 class _Levelled:
@@ -154,16 +165,28 @@ class _Levelled:
 
 
 class Torchaudio(Demucs):
-    """Hybrid Demucs as torchaudio publishes it."""
+    """Hybrid Demucs as torchaudio publishes it: the same network, whose parts have other names."""
 
-    def _built(self, file: Path) -> Engine:
-        from torchaudio.models import hdemucs_high
+    def _read(self, file: Path, empty: bool) -> nn.Module:
+        import torch
+        from demucs.hdemucs import HDemucs
 
-        from stemeditor.methods.engine import Engine
-
-        net = hdemucs_high(list(self._sources))
-        _filled(net, reading.load(file), file)
-        return Engine(net, 44100)
+        if empty:
+            with torch.device("meta"):
+                shape: nn.Module = HDemucs(list(self._sources))
+            return shape
+        state = {}
+        for name, value in reading.load(file).items():
+            branch, _, rest = name.partition(".")
+            state[f"{_BRANCHES.get(branch, branch)}.{rest}"] = value
+        first = state.get("encoder.0.conv.weight")
+        if first is None:
+            raise FileProblem(f"“{file.name}” holds no network of torchaudio's.", "Get the file again.")
+        net: nn.Module = HDemucs(list(self._sources), channels=first.shape[0])
+        known = net.state_dict().keys()
+        # Two norms stand in the published file that the network never asks.
+        _filled(net, {name: value for name, value in state.items() if name in known}, file)
+        return net
 
 
 def level(song: Audio, progress: Progress) -> tuple[float, float]:
@@ -337,9 +360,6 @@ def mdx_extra() -> Demucs:
     return Demucs(info, "mdx_extra", _PACKAGE, files)
 
 
-_TORCHAUDIO = (("torchaudio", "torchaudio 2.11"),)
-
-
 def hdemucs_high_musdb_plus() -> Demucs:
     """Return torchaudio's network that was trained on more than MUSDB."""
     info = _info(
@@ -350,7 +370,7 @@ def hdemucs_high_musdb_plus() -> Demucs:
         _HYBRID_SEGMENT_S,
         1.2,
     )
-    return Torchaudio(info, "hdemucs_high_musdb_plus", _TORCHAUDIO, ("hdemucs_high_trained.pt",))
+    return Torchaudio(info, "hdemucs_high_musdb_plus", _PACKAGE, ("hdemucs_high_trained.pt",))
 
 
 def hdemucs_high_musdb() -> Demucs:
@@ -363,4 +383,4 @@ def hdemucs_high_musdb() -> Demucs:
         _HYBRID_SEGMENT_S,
         1.2,
     )
-    return Torchaudio(info, "hdemucs_high_musdb", _TORCHAUDIO, ("hdemucs_high_musdbhq_only.pt",))
+    return Torchaudio(info, "hdemucs_high_musdb", _PACKAGE, ("hdemucs_high_musdbhq_only.pt",))

@@ -126,11 +126,7 @@ def test_only_the_networks_of_the_wanted_stems_are_asked(monkeypatch) -> None:
 def test_torchaudios_networks_run_as_the_others_do(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     import torchaudio.models
 
-    def small(sources: list[str]) -> torch.nn.Module:
-        return torchaudio.models.HDemucs(sources, nfft=4096, depth=6, channels=4)
-
-    monkeypatch.setattr(torchaudio.models, "hdemucs_high", small)
-    net = seeded(lambda: small(list(SOURCES)))
+    net = seeded(lambda: torchaudio.models.HDemucs(list(SOURCES), nfft=4096, depth=6, channels=4))
     put_state(key, catalogue.pack(key).files[0].name, net)
     net.samplerate, net.segment = RATE, 1.0
     sound = noise(2.3)

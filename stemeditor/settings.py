@@ -117,7 +117,7 @@ TABLE: tuple[Setting, ...] = (
         "Compute exactly",
         "Networks give what their authors' programs give, to the last decimal; off is faster and sounds the same.",
     ),
-    Setting("weights_folder", "", "Weights folder", "Where downloaded networks are kept; empty for the usual place."),
+    Setting("weights_folder", "", "", ""),
     Setting("ensembles", [], "", ""),
     Setting("method", "", "", ""),
     Setting("export_format", "wav", "", ""),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -32,6 +33,8 @@ class Ensemble:
     ----------
     members
         Two methods or more.
+    shares
+        How much a member (by key) counts in a stem, where that is not as much as the others.
 
     References
     ----------
@@ -39,7 +42,7 @@ class Ensemble:
     network blending, ICASSP 2017, section 2.3: the mean of two networks is better than either.
     """
 
-    def __init__(self, members: Sequence[Method]) -> None:
+    def __init__(self, members: Sequence[Method], shares: Mapping[tuple[str, str], float] | None = None) -> None:
         self.members = tuple(members)
         infos = [member.info for member in members]
         stems = tuple(dict.fromkeys(name for info in infos for name in info.stems))
@@ -55,7 +58,7 @@ class Ensemble:
             Param(
                 f"{info.key}_{stem}",
                 f"{info.name}: {stem}",
-                1.0,
+                (shares or {}).get((info.key, stem), 1.0),
                 f"How much {info.name} counts in the {stem}: raise it where it is the better one.",
                 0.0,
                 1.0,
@@ -71,6 +74,7 @@ class Ensemble:
             source="; ".join(dict.fromkeys(info.source for info in infos)),
             stems=stems,
             needs="a download" if any(info.needs != "nothing" for info in infos) else "nothing",
+            segment_s=max(info.segment_s or 0.0 for info in infos) if all(info.segment_s for info in infos) else None,
             rest=rests.pop() if len(rests) == 1 and set(stems) == set(infos[0].stems) else None,
             speed=1.0 / sum(1.0 / info.speed for info in infos),
             stereo=any(info.stereo for info in infos),
@@ -188,3 +192,19 @@ def masked(mix: Audio, stems: Stems, progress: Progress) -> Stems:
         progress.check()
         out[name] = transform.inverse(whole * (power / total).astype(np.float32), mix.frames)
     return out
+
+
+class Blend(Ensemble):
+    """The shipped network and the default without weights; strokes are the network's alone, which hears them best."""
+
+    def __init__(self) -> None:
+        from stemeditor.methods.classic import Classic
+        from stemeditor.methods.neural import Compact
+
+        super().__init__([Compact(), Classic()], {("classic", "drums"): 0.0})
+        self.info = replace(
+            self.info,
+            key="blend",
+            name="Network and classic",
+            sentence="The compact network and the classic four stems together: better than either, and half as fast.",
+        )

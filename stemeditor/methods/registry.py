@@ -22,6 +22,7 @@ ENTRY_POINTS = "stemeditor.methods"
 _TABLE = {
     "classic": "stemeditor.methods.classic:Classic",
     "compact": "stemeditor.methods.neural:Compact",
+    "blend": "stemeditor.methods.ensemble:Blend",
     "htdemucs": "stemeditor.methods.demucs:htdemucs",
     "htdemucs_ft": "stemeditor.methods.demucs:htdemucs_ft",
     "htdemucs_6s": "stemeditor.methods.demucs:htdemucs_6s",
@@ -97,7 +98,8 @@ def load(key: str) -> Method:
     """
     if key in _TABLE:
         module, _, name = _TABLE[key].partition(":")
-        return refined(getattr(import_module(module), name)())
+        made: Method = getattr(import_module(module), name)()
+        return made if isinstance(made, Ensemble) else refined(made)
     if JOIN in key:
         names = list(dict.fromkeys(part.strip() for part in key.split(JOIN) if part.strip()))
         if len(names) < 2:

@@ -163,6 +163,8 @@ def test_pieces_do_not_click_at_their_joins(key: str) -> None:
 FLOORS = {
     ("compact", "drums"): 0.0,
     ("compact", "bass"): 3.0,
+    ("blend", "drums"): 0.0,
+    ("blend", "bass"): 3.0,
     ("classic", "vocals"): 0.0,
     ("classic", "drums"): 0.0,
     ("classic", "bass"): 3.0,

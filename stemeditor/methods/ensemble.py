@@ -33,8 +33,6 @@ class Ensemble:
     ----------
     members
         Two methods or more.
-    shares
-        How much a member (by key) counts in a stem, where that is not as much as the others.
 
     References
     ----------
@@ -42,11 +40,12 @@ class Ensemble:
     network blending, ICASSP 2017, section 2.3: the mean of two networks is better than either.
     """
 
-    def __init__(self, members: Sequence[Method], shares: Mapping[tuple[str, str], float] | None = None) -> None:
+    def __init__(self, members: Sequence[Method]) -> None:
         self.members = tuple(members)
         infos = [member.info for member in members]
         stems = tuple(dict.fromkeys(name for info in infos for name in info.stems))
-        rests = {info.rest for info in infos}
+        # Whether what each member gives adds up to the song, so that the mean can.
+        self._complete = all(info.rest for info in infos) and all(set(info.stems) == set(stems) for info in infos)
         how = Param(
             "how",
             "Mean of",
@@ -58,7 +57,7 @@ class Ensemble:
             Param(
                 f"{info.key}_{stem}",
                 f"{info.name}: {stem}",
-                (shares or {}).get((info.key, stem), 1.0),
+                1.0,
                 f"How much {info.name} counts in the {stem}: raise it where it is the better one.",
                 0.0,
                 1.0,
@@ -75,7 +74,6 @@ class Ensemble:
             stems=stems,
             needs="a download" if any(info.needs != "nothing" for info in infos) else "nothing",
             segment_s=max(info.segment_s or 0.0 for info in infos) if all(info.segment_s for info in infos) else None,
-            rest=rests.pop() if len(rests) == 1 and set(stems) == set(infos[0].stems) else None,
             speed=1.0 / sum(1.0 / info.speed for info in infos),
             stereo=any(info.stereo for info in infos),
             instead=next((info.instead for info in infos if info.instead), ""),
@@ -96,11 +94,7 @@ class Ensemble:
     def separate(self, mix: Audio, params: Params, progress: Progress) -> Stems:
         """Return the stems of a short song; see `Method`."""
         pieces = list(self.stream(mix, params, progress, 0))
-        return {name: np.concatenate([piece.stems[name] for piece in pieces], axis=1) for name in self._given}
-
-    @property
-    def _given(self) -> tuple[str, ...]:
-        return tuple(name for name in self.info.stems if name != self.info.rest)
+        return {name: np.concatenate([piece.stems[name] for piece in pieces], axis=1) for name in self.info.stems}
 
     def stream(self, song: Audio, params: Params, progress: Progress, done: int) -> Iterator[Piece]:
         """Yield the mean, piece by piece, as far as all members have come; see `runner.Composite`."""
@@ -118,7 +112,7 @@ class Ensemble:
     def _shares(self, params: Params) -> Mapping[str, list[float]]:
         """Return stem -> how much each member counts; those that do not give it, nothing."""
         shares = {}
-        for stem in self._given:
+        for stem in self.info.stems:
             row = [float(params.get(f"{member.info.key}_{stem}", 0.0)) for member in self.members]
             if not any(row):
                 row = [1.0 if stem in member.info.stems else 0.0 for member in self.members]
@@ -126,13 +120,20 @@ class Ensemble:
         return shares
 
     def _mean(self, found: list[Stems], shares: Mapping[str, list[float]]) -> Stems:
-        return {
+        mean: Stems = {
             stem: np.asarray(
                 sum(stems[stem] * np.float32(share) for stems, share in zip(found, row, strict=True) if share),
                 np.float32,
             )
             for stem, row in shares.items()
         }
+        if self._complete:
+            # Members that count differently from stem to stem leave a little of the song, or take too much: all stems
+            # bear it alike, as the smallest change that mends it.
+            song = sum(samples.astype(np.float64) for samples in found[0].values())
+            left = (song - sum(samples.astype(np.float64) for samples in mean.values())) / len(mean)
+            mean = {name: np.asarray(samples + left, np.float32) for name, samples in mean.items()}
+        return mean
 
     def _masked(self, song: Audio, merged: Iterator[Piece], progress: Progress, done: int) -> Iterator[Piece]:
         """Yield what ratio masks from the mean take out of the song, in blocks that fade into each other."""
@@ -195,13 +196,13 @@ def masked(mix: Audio, stems: Stems, progress: Progress) -> Stems:
 
 
 class Blend(Ensemble):
-    """The shipped network and the default without weights; strokes are the network's alone, which hears them best."""
+    """The shipped network and the best method without weights."""
 
     def __init__(self) -> None:
         from stemeditor.methods.classic import Classic
         from stemeditor.methods.neural import Compact
 
-        super().__init__([Compact(), Classic()], {("classic", "drums"): 0.0})
+        super().__init__([Compact(), Classic()])
         self.info = replace(
             self.info,
             key="blend",

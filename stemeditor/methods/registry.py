@@ -68,6 +68,9 @@ _TABLE = {
     "sparse_ilrma": "stemeditor.methods.independence:SparseIlrma",
 }
 
+SHIPPED = tuple(_TABLE)
+"""The keys of the program's own methods."""
+
 
 def keys() -> tuple[str, ...]:
     """Return the keys of all methods: the default, ours, others', and what a person has trained or put together."""

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from stemeditor.audio.buffer import Audio
 from stemeditor.audio.store import SoundStore
 from stemeditor.methods import demucs, pretrained, registry, runner
 from stemeditor.methods.demucs import SOURCES
-from stemeditor.progress import Silent
+from stemeditor.methods.engine import Engine
+from stemeditor.progress import Progress, Silent
 from tests.helpers.networks import RATE, put_demucs
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asks Linux how much memory is used")
@@ -52,16 +55,14 @@ def test_memory_does_not_grow_with_the_song(key: str, tmp_path: Path, monkeypatc
 def test_the_first_piece_comes_after_one_segment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demucs, "_TRANSFORMER_SEGMENT_S", 1.0)
     put_demucs("htdemucs", "HTDemucs", SOURCES)
-    from stemeditor.audio.buffer import Audio
-
     calls: list[int] = []
-    original = pretrained.Pretrained.engine
+    original = Engine.__call__
 
-    def counted(self: pretrained.Pretrained, name: str) -> object:
-        engine = original(self, name)
-        return lambda sound, progress: (calls.append(1), engine(sound, progress))[1]
+    def counted(self: Engine, sound: torch.Tensor, progress: Progress) -> torch.Tensor:
+        calls.append(1)
+        return original(self, sound, progress)
 
-    monkeypatch.setattr(pretrained.Pretrained, "engine", counted)
+    monkeypatch.setattr(Engine, "__call__", counted)
     song = Audio(np.random.default_rng(1).normal(0, 0.1, (2, 20 * RATE)).astype(np.float32), RATE)
     pieces = runner.stream(song, registry.load("htdemucs"), {}, Silent())
     first = next(pieces)

@@ -161,7 +161,8 @@ def _sorted(found: np.ndarray, names: list[str]) -> np.ndarray:
 def measure(key: str, side: str, seconds: float, device: str, out: Path) -> dict[str, object]:
     """Separate noise once, and tell how it went."""
     first: list[float] = []
-    song = (0.1 * np.random.default_rng(0).standard_normal((2, round(seconds * RATE)))).astype(np.float32)
+    song = np.random.default_rng(0).standard_normal((2, round(seconds * RATE)), np.float32)
+    song *= np.float32(0.1)
     with torch.inference_mode():
         separate = ours(key, first) if side == OURS else theirs(key, device)
         separate(song[:, : 2 * RATE])

@@ -85,6 +85,7 @@ class Engine:
         self._elastic = elastic
         self._exported = exported
         self._compiled: Any = None
+        self._request: Any = None
         self._precision = ""
         self._place = device.CPU
         self._forced = ""
@@ -227,12 +228,15 @@ class Engine:
                 self._exported = None
                 return False
             self._precision = precision
+            self._request = None
         return True
 
     def _elsewhere(self, sound: Tensor) -> Tensor:
         assert self._core is not None
         given, known = self._core.before(sound)
-        request = self._compiled.create_infer_request()
+        if self._request is None:
+            self._request = self._compiled.create_infer_request()
+        request = self._request
         request.start_async([one.contiguous().numpy() for one in given], share_inputs=True)
         try:
             while not request.wait_for(_LOOK_MS):
@@ -242,6 +246,7 @@ class Engine:
             # Memory that it still writes into must outlive it; that it was stopped it says by an exception.
             with contextlib.suppress(RuntimeError):
                 request.wait_for(_ENDING_MS)
+            self._request = None
             raise
         found = tuple(torch.from_numpy(request.get_output_tensor(at).data) for at in range(len(self._compiled.outputs)))
         self._progress.check()

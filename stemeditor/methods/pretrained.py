@@ -60,9 +60,7 @@ class Pretrained:
         """Return what is not here, or None if the method can be used."""
         for module, package in self._packages:
             if find_spec(module) is None:
-                return Missing(
-                    f"{self.info.name} needs the package {package}.", 'python -m pip install "stemeditor[engine]"'
-                )
+                return Missing(f"{self.info.name} needs the package {package}.", f"python -m pip install {package}")
         published = catalogue.packs().get(self.pack)
         if published is not None and store.missing(published):
             return Missing(

@@ -86,3 +86,12 @@ def test_a_method_says_what_it_lacks() -> None:
         registry.load("umxl").separate(Audio(noise(0.1), 44100), {"iterations": 1, "wiener": 0}, Silent())
     assert registry.missing("classic") is None
     assert open_unmix.umxl().info.needs == "a download"
+
+
+def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pretrained, "find_spec", lambda name: None)
+    lacking = registry.missing("umxhq")
+    assert lacking is not None
+    assert lacking.text == "Open-Unmix HQ needs the package openunmix."
+    assert lacking.command == "python -m pip install openunmix"
+    assert lacking.pack == ""

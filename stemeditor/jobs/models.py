@@ -141,16 +141,20 @@ def move_weights(target: Path, progress: Progress) -> None:
         If there is no room or no right; then all is as it was.
     """
     source = store.folder()
-    if target.resolve() == source.resolve() or not source.is_dir():
+    if target.resolve() == source.resolve():
         return
+    # Only what was brought here is moved: the folder may be one that a person keeps other things in.
+    packs = [store.place(key) for key in store.keys()]  # noqa: SIM118 a function, no mapping
+    taken = next((pack.name for pack in packs if (target / pack.name).exists()), None)
+    if taken is not None:
+        raise FileProblem(f"There is a folder “{taken}” in “{target.name}” already.", "Choose another folder.")
     copied = []
     try:
         target.mkdir(parents=True, exist_ok=True)
-        packs = [one for one in sorted(source.iterdir()) if one.is_dir()]
         for number, pack in enumerate(packs):
             progress.advance(number / len(packs), pack.name)
             copied.append(target / pack.name)
-            shutil.copytree(pack, target / pack.name, dirs_exist_ok=True)
+            shutil.copytree(pack, target / pack.name)
     except OSError as problem:
         for place in copied:
             shutil.rmtree(place, ignore_errors=True)

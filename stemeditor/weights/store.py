@@ -36,13 +36,13 @@ def folder() -> Path:
 
 def path(key: str, name: str) -> Path:
     """Return where a file of a pack lies, or would lie."""
-    return _place(key) / name
+    return place(key) / name
 
 
 def contents(key: str) -> Mapping[str, Kept]:
     """Return what is kept under a key, by file name; empty if nothing is."""
     try:
-        found = json.loads((_place(key) / _NOTE).read_text(encoding="utf-8"))
+        found = json.loads((place(key) / _NOTE).read_text(encoding="utf-8"))
         return {name: Kept(int(row["size"]), str(row["sha256"]), str(row["origin"])) for name, row in found.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
@@ -103,12 +103,13 @@ def remove(key: str) -> int:
     UserError
         If nothing is kept under that key, or the files cannot be deleted.
     """
-    place = _place(key)
-    if not place.is_dir() or place.parent != folder():
+    pack = place(key)
+    # A folder without a note was not made by this program, whatever it is called.
+    if pack.parent != folder() or not (pack / _NOTE).is_file():
         raise UserError(f"There are no weights “{key}” on this machine.", "See: stemeditor models list")
-    size = sum(file.stat().st_size for file in place.rglob("*") if file.is_file())
+    size = sum(file.stat().st_size for file in pack.rglob("*") if file.is_file())
     try:
-        shutil.rmtree(place)
+        shutil.rmtree(pack)
     except OSError as problem:
         raise FileProblem(
             f"The weights “{key}” cannot be deleted ({problem.strerror or problem}).", "Close what uses them."
@@ -124,13 +125,13 @@ def bring(key: str, files: Mapping[str, Path], origin: str, progress: Progress) 
     FileProblem
         If one cannot be read, or there is no room.
     """
-    place = _place(key)
+    pack = place(key)
     temporary: dict[str, tuple[Path, str]] = {}
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        pack.mkdir(parents=True, exist_ok=True)
         for number, (name, file) in enumerate(files.items()):
             progress.advance(number / len(files), file.name)
-            copy = place / f"{name}.{os.getpid()}.part"
+            copy = pack / f"{name}.{os.getpid()}.part"
             temporary[name] = (copy, _copied(file, copy, progress))
         for name, (copy, digest) in temporary.items():
             keep(key, name, copy, origin, digest)
@@ -141,8 +142,8 @@ def bring(key: str, files: Mapping[str, Path], origin: str, progress: Progress) 
     finally:
         for copy, _ in temporary.values():
             copy.unlink(missing_ok=True)
-        if place.is_dir() and not any(place.iterdir()):
-            place.rmdir()
+        if pack.is_dir() and not any(pack.iterdir()):
+            pack.rmdir()
 
 
 def hashed(file: Path, progress: Progress | None = None) -> str:
@@ -153,7 +154,8 @@ def hashed(file: Path, progress: Progress | None = None) -> str:
     return digest.hexdigest()
 
 
-def _place(key: str) -> Path:
+def place(key: str) -> Path:
+    """Return the folder of a pack (may not exist yet)."""
     # Not every system lets a folder's name have the colon that some keys have.
     return folder() / key.replace(":", "@")
 
@@ -182,7 +184,7 @@ def _same_size(key: str, name: str, kept: Mapping[str, Kept]) -> bool:
 
 
 def _write(key: str, kept: Mapping[str, Kept]) -> None:
-    note = _place(key) / _NOTE
+    note = place(key) / _NOTE
     temporary = note.with_name(f"{_NOTE}.{os.getpid()}.part")
     temporary.write_text(json.dumps({name: asdict(row) for name, row in kept.items()}, indent=1), encoding="utf-8")
     os.replace(temporary, note)

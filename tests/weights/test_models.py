@@ -211,3 +211,21 @@ def test_numbers_survive(server: Server, tmp_path: Path) -> None:
     state = reading.load(store.path("htdemucs", "955717e8.safetensors"))
     net = networks.demucs("HTDemucs", SOURCES)
     assert all(np.array_equal(state[name].numpy(), value.numpy()) for name, value in net.state_dict().items())
+
+
+def test_what_a_person_keeps_beside_the_weights_is_neither_moved_nor_removed(server: Server, tmp_path: Path) -> None:
+    assert run("models", "download", "htdemucs") == 0
+    mine = store.folder() / "letters"
+    mine.mkdir()
+    (mine / "letter.txt").write_text("dear", encoding="utf-8")
+    target = tmp_path / "new"
+    (target / "htdemucs").mkdir(parents=True)
+    (target / "htdemucs" / "notes.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(UserError, match="already"):
+        models.move_weights(target, Silent())
+    assert (target / "htdemucs" / "notes.txt").read_text(encoding="utf-8") == "mine"
+    models.move_weights(tmp_path / "other", Silent())
+    assert (mine / "letter.txt").is_file()
+    assert not (tmp_path / "other" / "letters").exists()
+    assert run("models", "remove", "letters") == 1
+    assert (mine / "letter.txt").is_file()

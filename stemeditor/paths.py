@@ -1,5 +1,6 @@
 """Where things lie: what is shipped, what the user set, what may be thrown away."""
 
+import os
 from pathlib import Path
 
 import platformdirs
@@ -35,3 +36,17 @@ def log_folder() -> Path:
 def data_folder() -> Path:
     """Return the folder for what people made and would miss, such as answers of listening tests (may not exist yet)."""
     return Path(platformdirs.user_data_dir("stemeditor", appauthor=False))
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Write a small file, its folder too: readers, and other programs that write it, see the old text or the new one.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; the old one is still there then.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f"{file.name}.{os.getpid()}.part")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(file)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 
 from stemeditor import paths
 from stemeditor.methods.base import MethodInfo, Params
@@ -15,12 +14,8 @@ _FILE = "speeds.json"
 def remember(info: MethodInfo, params: Params, device: str, real_time_factor: float) -> None:
     """Note how many seconds of song a method did in a second; kept as what it does with its defaults."""
     found = {**_all(), f"{info.key} {device}": real_time_factor * info.cost(params)}
-    file = paths.cache_folder() / _FILE
     with contextlib.suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = file.with_name(f"{_FILE}.{os.getpid()}.part")
-        temporary.write_text(json.dumps(found, indent=1), encoding="utf-8")
-        temporary.replace(file)
+        paths.write_whole(paths.cache_folder() / _FILE, json.dumps(found, indent=1))
 
 
 def speed(info: MethodInfo, params: Params, device: str = "") -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import replace
 from fractions import Fraction
 from inspect import signature
@@ -94,8 +95,7 @@ class Demucs(Pretrained):
 
     def only(self, stems: Iterable[str]) -> Demucs:
         """Return the method for some of its stems: networks that give nothing to them are not asked."""
-        narrowed = type(self).__new__(type(self))
-        narrowed.__dict__.update(self.__dict__)
+        narrowed = copy(self)
         narrowed._wanted = tuple(name for name in self._sources if name in set(stems))
         narrowed.info = replace(self.info, stems=tuple(name for name in self.info.stems if name in narrowed._wanted))
         return narrowed

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
 import time
 from collections.abc import Iterator
 from contextvars import ContextVar
@@ -100,10 +99,7 @@ def rate(device: Device) -> float:
         known = {}
     measured = _measured(device.key)
     with contextlib.suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = file.with_name(f"{file.name}.{os.getpid()}.part")
-        temporary.write_text(json.dumps({**known, key: measured}), encoding="utf-8")
-        temporary.replace(file)
+        paths.write_whole(file, json.dumps({**known, key: measured}))
     log.info("%s does %.3g units of network a second", device.name, measured)
     return measured
 

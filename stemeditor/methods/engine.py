@@ -87,6 +87,7 @@ class Engine:
         self._compiled: Any = None
         self._request: Any = None
         self._precision = ""
+        self._exact = False
         self._place = device.CPU
         self._forced = ""
         self._progress: Progress = Silent()
@@ -192,12 +193,10 @@ class Engine:
         return torch.cat([first[..., : middle - reach], join, second[..., 2 * reach :]], dim=-1)
 
     def _let_go(self, place: str) -> None:
-        for kind in ("cuda", "mps", "xpu"):
-            if place == kind:
-                try:
-                    getattr(torch, kind).empty_cache()
-                except RuntimeError as problem:
-                    log.info("%s keeps its memory: %s", kind, problem)
+        try:
+            getattr(torch, place).empty_cache()
+        except RuntimeError as problem:
+            log.info("%s keeps its memory: %s", place, problem)
 
     def _look(self, module: nn.Module, given: tuple[Any, ...]) -> None:
         self._progress.check()
@@ -209,9 +208,12 @@ class Engine:
         openvino = _openvino()
         if openvino is None:
             return False
+        exact = bool(settings.stored("exact"))
+        if self._compiled is not None and exact == self._exact:
+            return True
         program = openvino.Core()
         halves = "BF16" in program.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        precision = "bf16" if halves and not settings.stored("exact") else "f32"
+        precision = "bf16" if halves and not exact else "f32"
         if self._compiled is None or precision != self._precision:
             try:
                 self._compiled = program.compile_model(
@@ -227,8 +229,8 @@ class Engine:
                 log.info("OpenVINO does not take %s: %s", self._exported.name, problem)
                 self._exported = None
                 return False
-            self._precision = precision
             self._request = None
+        self._precision, self._exact = precision, exact
         return True
 
     def _elsewhere(self, sound: Tensor) -> Tensor:

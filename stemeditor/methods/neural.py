@@ -198,12 +198,16 @@ def _engine(path: Path, changed: float) -> Engine:
     """Return the network as it computes on whatever device is chosen; another one than that of `_loaded`."""
     from stemeditor.methods.engine import Engine
 
-    net, description = _loaded.__wrapped__(path, changed)
+    net, description = _read(path)
     return Engine(net, description.rate)
 
 
 @lru_cache(maxsize=2)
 def _loaded(path: Path, changed: float) -> tuple[nn.Module, Description]:
+    return _read(path)
+
+
+def _read(path: Path) -> tuple[nn.Module, Description]:
     try:
         from stemeditor.nets import checkpoint
     except (ImportError, OSError) as problem:

@@ -78,13 +78,17 @@ class Pretrained:
         UserError
             If something is missing (the hint says how to get it), or the file is broken.
         """
-        lacking = self.missing()
-        if lacking is not None:
-            raise UserError(lacking.text, f"Get it with: {lacking.command}")
         file = store.path(self.pack, name)
-        key = (self.info.key, file, file.stat().st_mtime)
+        try:
+            key = (self.info.key, file, file.stat().st_mtime)
+        except OSError:
+            key = (self.info.key, file, 0.0)
         with _lock:
+            # Asked for with every piece: what is missing is only looked for when the network is read.
             if key not in _engines:
+                lacking = self.missing()
+                if lacking is not None:
+                    raise UserError(lacking.text, f"Get it with: {lacking.command}")
                 while len(_engines) >= _MOST:
                     _engines.pop(next(iter(_engines)))
                 _engines[key] = self._built(file)

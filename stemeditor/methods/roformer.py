@@ -38,7 +38,6 @@ _SENTENCES = {
     MEL: "The cleanest voices there are, from a checkpoint of your choice: very slow without a graphics card.",
 }
 _SEGMENT_S = 8.0
-_OVERLAP = 0.5
 _SPEED = 0.4
 
 
@@ -78,6 +77,7 @@ class RoformerMethod(Pretrained):
         )
         super().__init__(info, key, ())
         self._stems = stems
+        self._net: Mapping[str, Any] = told.get("net", {})
 
     def missing(self) -> Missing | None:
         """Return what is not here, or None if the method can be used."""
@@ -95,7 +95,7 @@ class RoformerMethod(Pretrained):
 
         name = next((one for one in store.contents(self.pack) if one.startswith(WEIGHTS)), WEIGHTS)
         sound = torch.from_numpy(np.array(mix.samples, np.float32))[None]
-        window = int(_told(self.pack).get("net", {}).get("stft_n_fft", 2048))
+        window = int(self._net.get("stft_n_fft", 2048))
         frames = sound.shape[-1]
         if frames <= window:
             # The transform mirrors the ends; what is shorter than the mirror is first followed by silence.
@@ -108,7 +108,7 @@ class RoformerMethod(Pretrained):
         from stemeditor.nets.roformer import from_state
 
         try:
-            net = from_state(reading.load(file), _told(self.pack).get("net", {}))
+            net = from_state(reading.load(file), self._net)
         except ValueError as problem:
             raise FileProblem(
                 f"The checkpoint of {self.info.name} cannot be used ({problem}).", "Import it again, with its own file."

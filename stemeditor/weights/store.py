@@ -184,7 +184,4 @@ def _same_size(key: str, name: str, kept: Mapping[str, Kept]) -> bool:
 
 
 def _write(key: str, kept: Mapping[str, Kept]) -> None:
-    note = place(key) / _NOTE
-    temporary = note.with_name(f"{_NOTE}.{os.getpid()}.part")
-    temporary.write_text(json.dumps({name: asdict(row) for name, row in kept.items()}, indent=1), encoding="utf-8")
-    os.replace(temporary, note)
+    paths.write_whole(place(key) / _NOTE, json.dumps({name: asdict(row) for name, row in kept.items()}, indent=1))

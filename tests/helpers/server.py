@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.server
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from stemeditor.jobs import models
+from stemeditor.methods import pretrained
+from stemeditor.methods.demucs import SOURCES
+from stemeditor.weights import catalogue, download
+from stemeditor.weights.catalogue import Pack, Source
+from tests.helpers import networks
 
 
 @dataclass
@@ -114,3 +126,22 @@ class Server:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+@contextlib.contextmanager
+def serving_a_model(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Iterator[Server]:
+    """Serve one small network of Demucs, and let the catalogue know no other."""
+    made = Server()
+    monkeypatch.setattr(download, "PAUSE_S", 0.01)
+    # The form for this machine is made in a process of its own, which knows nothing of the tests' folders.
+    monkeypatch.setattr(models, "prepare", lambda key, progress: None)
+    networks.save_demucs(networks.demucs("HTDemucs", SOURCES), "HTDemucs", SOURCES, folder / "net.safetensors")
+    made.files["/955717e8.safetensors"] = Served((folder / "net.safetensors").read_bytes())
+    source = Source("955717e8.safetensors", made.address("/955717e8.safetensors"))
+    packs = {"htdemucs": Pack("htdemucs", "Hybrid Transformer Demucs", (source,), 1.0, "MIT", "https://example.org")}
+    monkeypatch.setattr(catalogue, "packs", lambda: packs)
+    try:
+        yield made
+    finally:
+        made.close()
+        pretrained.forget()

@@ -14,33 +14,21 @@ from stemeditor import cli
 from stemeditor.errors import UserError
 from stemeditor.jobs import models
 from stemeditor.jobs.models import ImportRequest, import_model
-from stemeditor.methods import demucs, pretrained, registry
+from stemeditor.methods import demucs, registry
 from stemeditor.methods.demucs import SOURCES
 from stemeditor.progress import Silent
-from stemeditor.weights import catalogue, download, reading, store
+from stemeditor.weights import catalogue, reading, store
 from stemeditor.weights.catalogue import Pack, Source
 from tests.helpers import networks
-from tests.helpers.server import Served, Server
+from tests.helpers.server import Server, serving_a_model
 from tests.helpers.sounds import music, write_wav
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
-    """A server of small networks, and a catalogue that knows no other."""
-    made = Server()
-    monkeypatch.setattr(download, "PAUSE_S", 0.01)
     monkeypatch.setattr(demucs, "_TRANSFORMER_SEGMENT_S", 1.0)
-    # The form for this machine is made in a process of its own, which knows nothing of the tests' folders.
-    monkeypatch.setattr(models, "prepare", lambda key, progress: None)
-    net = networks.demucs("HTDemucs", SOURCES)
-    networks.save_demucs(net, "HTDemucs", SOURCES, tmp_path / "net.safetensors")
-    made.files["/955717e8.safetensors"] = Served((tmp_path / "net.safetensors").read_bytes())
-    source = Source("955717e8.safetensors", made.address("/955717e8.safetensors"))
-    packs = {"htdemucs": Pack("htdemucs", "Hybrid Transformer Demucs", (source,), 1.0, "MIT", "https://example.org")}
-    monkeypatch.setattr(catalogue, "packs", lambda: packs)
-    yield made
-    made.close()
-    pretrained.forget()
+    with serving_a_model(monkeypatch, tmp_path) as made:
+        yield made
 
 
 def run(*arguments: object) -> int:

@@ -12,30 +12,17 @@ from stemeditor.app.application import Parts
 from stemeditor.app.panels.combine import CombineDialog
 from stemeditor.app.panels.models import ModelsDialog
 from stemeditor.app.panels.separate import SeparateDialog
-from stemeditor.jobs import models
-from stemeditor.methods import pretrained, registry
-from stemeditor.methods.demucs import SOURCES
-from stemeditor.weights import catalogue, download, store
-from stemeditor.weights.catalogue import Pack, Source
-from tests.helpers import networks
-from tests.helpers.server import Served, Server
+from stemeditor.methods import registry
+from stemeditor.weights import store
+from tests.helpers.server import Server, serving_a_model
 
 Show = Callable[[], Parts]
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
-    made = Server()
-    monkeypatch.setattr(download, "PAUSE_S", 0.01)
-    monkeypatch.setattr(models, "prepare", lambda key, progress: None)
-    networks.save_demucs(networks.demucs("HTDemucs", SOURCES), "HTDemucs", SOURCES, tmp_path / "net.safetensors")
-    made.files["/955717e8.safetensors"] = Served((tmp_path / "net.safetensors").read_bytes())
-    source = Source("955717e8.safetensors", made.address("/955717e8.safetensors"))
-    packs = {"htdemucs": Pack("htdemucs", "Hybrid Transformer Demucs", (source,), 1.0, "MIT", "https://example.org")}
-    monkeypatch.setattr(catalogue, "packs", lambda: packs)
-    yield made
-    made.close()
-    pretrained.forget()
+    with serving_a_model(monkeypatch, tmp_path) as made:
+        yield made
 
 
 def state(dialog: ModelsDialog) -> str:

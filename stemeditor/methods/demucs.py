@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stemeditor import settings
 from stemeditor.audio.buffer import Audio, Samples
 from stemeditor.audio.convert import to_channels
 from stemeditor.audio.store import release_pages
 from stemeditor.errors import FileProblem
 from stemeditor.methods.base import Method, MethodInfo, Params, Stems
+from stemeditor.methods.exported import ENDING, Form, exactly
+from stemeditor.methods.hybrid_core import HybridCore
 from stemeditor.methods.pretrained import OVERLAP_PARAM, PRESETS, SHIFTS_PARAM, Pretrained
 from stemeditor.progress import Progress
 from stemeditor.weights import reading
@@ -46,6 +47,17 @@ _BRANCHES = {
     "time_decoder": "tdecoder",
 }
 """What torchaudio calls the parts of the network, and what its authors do."""
+
+_USUAL = {
+    "nfft": 4096,
+    "audio_channels": 2,
+    "samplerate": 44100,
+    "cac": True,
+    "hybrid": True,
+    "hybrid_old": False,
+    "use_train_segment": True,
+}
+"""How the networks are built that `HybridCore` knows the surroundings of."""
 
 _TRANSFORMER_SEGMENT_S = 7.8
 _HYBRID_SEGMENT_S = 11.0
@@ -90,7 +102,7 @@ class Demucs(Pretrained):
         # What is missing is said before anything else.
         engines = [self.engine(name) for name in self._needed()]
         # The end of a song is heard with what comes before it: a piece of its own length would be computed slowly.
-        shaped = not settings.stored("exact") and any(engine.shaped for engine in engines)
+        shaped = not exactly() and any(engine.shaped for engine in engines)
         return _Levelled(self, replace(self.info, whole=self.info.whole or shaped), *level(song, progress))
 
     def only(self, stems: Iterable[str]) -> Demucs:
@@ -106,14 +118,12 @@ class Demucs(Pretrained):
 
     def normalised(self, mix: Audio, mean: float, spread: float, progress: Progress) -> Stems:
         """Return the stems of a piece of a song whose mean and standard deviation are known."""
-        import torch
-
-        sound = torch.from_numpy((mix.samples - np.float32(mean)) / np.float32(spread))[None]
+        sound = (mix.samples - np.float32(mean)) / np.float32(spread)
         totals: dict[str, Samples] = {}
         weights = dict.fromkeys(self._wanted, 0.0)
         for name in self._needed():
             counts = self._counts[self._files.index(name)]
-            found = self.engine(name)(sound, progress)[0].numpy()
+            found = self.engine(name)(sound, progress)
             for at, source in enumerate(self._sources):
                 if source in weights and counts[at]:
                     part = found[at] * np.float32(counts[at])
@@ -132,22 +142,26 @@ class Demucs(Pretrained):
         )
 
     def _built(self, file: Path) -> Engine:
-        from stemeditor.methods.engine import EXPORTED, Engine
+        from stemeditor.methods.engine import Engine
 
-        exported = file.with_name(f"{file.stem}{EXPORTED}")
-        # Where another program computes, the weights of this one would lie in memory for nothing.
-        net = self._read(file, exported.is_file())
-        kind = type(net).__name__
-        if kind not in ("HTDemucs", "HDemucs") or not getattr(net, "hybrid", True):
-            return Engine(net, 44100)
-        from stemeditor.methods.hybrid_core import HybridCore
+        core = self._core(file)
+        if core is None:
+            return Engine(lambda: self._read(file), 44100)
+        form = Form(file.with_name(f"{file.stem}{ENDING}"), core, _heart)
+        return Engine(lambda: self._read(file), 44100, not core.filling, form)
 
-        length = int((self.info.segment_s or 0.0) * 44100) if kind == "HDemucs" else 0
-        filled = (lambda: HybridCore(self._read(file, False), length)) if exported.is_file() else None
-        return Engine(HybridCore(net, length), 44100, kind == "HDemucs", exported, filled)
+    def _core(self, file: Path) -> HybridCore | None:
+        """Return what surrounds the network's layers, as far as its file says; None if it is of another build."""
+        kind, ordered, named = told(file)
+        filling = kind.endswith(".HTDemucs")
+        others = len(ordered) > 1 or any(named.get(name, usual) != usual for name, usual in _USUAL.items())
+        if others or not (filling or kind.endswith(".HDemucs")):
+            return None
+        segment = named.get("segment", 10) if filling else self.info.segment_s or 0.0
+        return HybridCore(len(self._sources), int(segment * 44100), filling)
 
-    def _read(self, file: Path, empty: bool) -> nn.Module:
-        return read(file, self._sources, empty)
+    def _read(self, file: Path) -> nn.Module:
+        return read(file, self._sources)
 
 
 class _Levelled:
@@ -167,14 +181,12 @@ class _Levelled:
 class Torchaudio(Demucs):
     """Hybrid Demucs as torchaudio publishes it: the same network, whose parts have other names."""
 
-    def _read(self, file: Path, empty: bool) -> nn.Module:
-        import torch
+    def _core(self, file: Path) -> HybridCore | None:
+        return HybridCore(len(self._sources), int((self.info.segment_s or 0.0) * 44100), False)
+
+    def _read(self, file: Path) -> nn.Module:
         from demucs.hdemucs import HDemucs
 
-        if empty:
-            with torch.device("meta"):
-                shape: nn.Module = HDemucs(list(self._sources))
-            return shape
         state = {}
         for name, value in reading.load(file).items():
             branch, _, rest = name.partition(".")
@@ -187,6 +199,12 @@ class Torchaudio(Demucs):
         # Two norms stand in the published file that the network never asks.
         _filled(net, {name: value for name, value in state.items() if name in known}, file)
         return net
+
+
+def _heart(net: nn.Module) -> nn.Module:
+    from stemeditor.nets.hybrid_heart import HybridHeart
+
+    return HybridHeart(net)
 
 
 def level(song: Audio, progress: Progress) -> tuple[float, float]:
@@ -204,7 +222,26 @@ def level(song: Audio, progress: Progress) -> tuple[float, float]:
     return mean, variance**0.5 + 1e-8
 
 
-def read(file: Path, sources: tuple[str, ...], empty: bool = False) -> nn.Module:
+def told(file: Path) -> tuple[str, list[Any], dict[str, Any]]:
+    """Return the class of the network in a file, and the arguments that it was built with, by order and by name.
+
+    Raises
+    ------
+    FileProblem
+        If it says nothing of the kind, or the class is none of Demucs' networks.
+    """
+    header = reading.header(file).get("__metadata__", {})
+    try:
+        kind = header["klass"]
+        ordered, named = _plain(json.loads(header.get("args", "[]"))), _plain(json.loads(header.get("kwargs", "{}")))
+        if kind not in _KINDS or not isinstance(ordered, list) or not isinstance(named, dict):
+            raise ValueError(kind)
+    except (KeyError, TypeError, ValueError) as problem:
+        raise _no_network(file) from problem
+    return kind, ordered, named
+
+
+def read(file: Path, sources: tuple[str, ...]) -> nn.Module:
     """Return the network of a safetensors file that says of itself how it is built.
 
     Parameters
@@ -213,8 +250,6 @@ def read(file: Path, sources: tuple[str, ...], empty: bool = False) -> nn.Module
         As the authors of Demucs publish them: class and arguments stand in the header.
     sources
         What the network must give.
-    empty
-        Whether only its shape is wanted, without weights and without memory for them.
 
     Raises
     ------
@@ -223,25 +258,23 @@ def read(file: Path, sources: tuple[str, ...], empty: bool = False) -> nn.Module
     """
     from importlib import import_module
 
-    import torch
-
-    told = reading.header(file).get("__metadata__", {})
+    klass, ordered, named = told(file)
+    module, name = _KINDS[klass]
+    kind = getattr(import_module(module), name)
+    known = signature(kind).parameters
     try:
-        module, name = _KINDS[told["klass"]]
-        kind = getattr(import_module(module), name)
-        arguments = _plain(json.loads(told.get("args", "[]")))
-        named = _plain(json.loads(told.get("kwargs", "{}")))
-        known = signature(kind).parameters
-        with torch.device("meta" if empty else "cpu"):
-            net: nn.Module = kind(*arguments, **{key: value for key, value in named.items() if key in known})
-    except (KeyError, TypeError, ValueError, AttributeError) as problem:
-        raise FileProblem(f"“{file.name}” holds no network of Demucs.", "Get the file again.") from problem
+        net: nn.Module = kind(*ordered, **{key: value for key, value in named.items() if key in known})
+    except (TypeError, ValueError, AttributeError) as problem:
+        raise _no_network(file) from problem
     given = tuple(str(name) for name in getattr(net, "sources", ()))
     if given != sources:
         raise FileProblem(f"“{file.name}” gives {', '.join(given)}, not {', '.join(sources)}.", "Get the file again.")
-    if not empty:
-        _filled(net, reading.load(file), file)
+    _filled(net, reading.load(file), file)
     return net
+
+
+def _no_network(file: Path) -> FileProblem:
+    return FileProblem(f"“{file.name}” holds no network of Demucs.", "Get the file again.")
 
 
 def _filled(net: nn.Module, state: dict[str, Tensor], file: Path) -> None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import logging
+import os
+import platform
+import sys
 import time
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 from stemeditor import paths, settings
 from stemeditor.errors import DeviceProblem
@@ -23,6 +28,9 @@ KEYS = (AUTO, CPU, "cuda", "mps", "xpu")
 
 FULL = "full"
 LOST = "lost"
+
+_DRIVERS = {"linux": ("libcuda.so.1", "libze_loader.so.1"), "win32": ("nvcuda.dll", "ze_loader.dll")}
+"""Libraries of the drivers by which programs reach the cards of NVIDIA and Intel."""
 
 _PROBE_S = 1.0
 _REMEMBERED = "devices.json"
@@ -53,6 +61,9 @@ def using(key: str) -> Iterator[None]:
 @lru_cache(maxsize=1)
 def found() -> tuple[Device, ...]:
     """Return what this machine has, the processor last."""
+    processor = Device(CPU, f"Processor, {os.cpu_count()} threads")
+    if not _promising():
+        return (processor,)
     import torch
 
     devices = []
@@ -62,7 +73,23 @@ def found() -> tuple[Device, ...]:
         devices.append(Device("mps", "Apple GPU"))
     if hasattr(torch, "xpu") and torch.xpu.is_available():
         devices.append(Device("xpu", torch.xpu.get_device_name()))
-    return (*devices, Device(CPU, f"Processor, {torch.get_num_threads()} threads"))
+    return (*devices, processor)
+
+
+def _promising() -> bool:
+    """Whether there is any sign of an accelerator: PyTorch, which knows for sure, takes seconds to start."""
+    if sys.platform == "darwin":
+        return platform.machine() == "arm64"
+    # AMD's cards are reached through a device file, the others through a library of their driver.
+    return Path("/dev/kfd").exists() or any(_loads(name) for name in _DRIVERS.get(sys.platform, ()))
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
 
 
 def chosen() -> Device:

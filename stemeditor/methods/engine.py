@@ -2,116 +2,78 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import sys
 import threading
 from collections.abc import Callable
-from importlib import import_module
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor, nn
+import numpy as np
 
-from stemeditor import settings
-from stemeditor.methods import device
+from stemeditor.methods import device, exported
 from stemeditor.methods.base import Remark
+from stemeditor.methods.exported import Array, Compiled, Form
 from stemeditor.methods.segments import fade
 from stemeditor.progress import Progress, Silent
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from torch import nn
 
-EXPORTED = ".openvino.xml"
-"""What the name of a network in OpenVINO's form ends with; its numbers lie beside it."""
+log = logging.getLogger(__name__)
 
 _JOIN_S = 1.0
 _SHORTEST_S = 4.0
-_LOOK_MS = 40
-_ENDING_MS = 10_000
-
-
-class Core(Protocol):
-    """A network cut in three, so that its heart can be computed by another program than PyTorch."""
-
-    @property
-    def length(self) -> int:
-        """How many frames the heart is written down for."""
-
-    def fits(self, frames: int) -> bool:
-        """Whether sound of so many frames can be computed in that one shape."""
-
-    @property
-    def heart(self) -> nn.Module:
-        """What is computed elsewhere: tensors in, tensors out, of shapes that never change."""
-
-    def before(self, sound: Tensor) -> tuple[tuple[Tensor, ...], Any]:
-        """Return what the heart takes, and what `after` needs to know."""
-
-    def after(self, found: tuple[Tensor, ...], known: Any) -> Tensor:
-        """Return what the whole network returns."""
+_LOOK_S = 0.04
 
 
 class Engine:
     """A network, ready to compute. Threads that want it at once wait for each other.
 
+    PyTorch, which takes seconds to start and half a gigabyte, is only asked where OpenVINO does not compute.
+
     Parameters
     ----------
-    net
-        (1, channels, frames) -> (1, stems, channels, frames), float32; or a network cut in three.
+    build
+        Gives the network with its weights: (1, channels, frames) -> (1, stems, channels, frames), float32, or whatever
+        is asked of it. Called once, when PyTorch computes for the first time.
     rate
         Of its sound, Hz.
     elastic
         Whether it takes sound of any length, so that a full memory can be met with shorter pieces.
-    exported
-        Where the heart of a network cut in three lies in OpenVINO's form, or will lie.
-    filled
-        Gives the same network with its weights, if `net` has none: they are only read once PyTorch computes.
+    form
+        The network in the form of OpenVINO, if it can have one.
     """
 
     def __init__(
-        self,
-        net: nn.Module | Core,
-        rate: int,
-        elastic: bool = True,
-        exported: Path | None = None,
-        filled: Callable[[], Core] | None = None,
+        self, build: Callable[[], nn.Module], rate: int, elastic: bool = True, form: Form | None = None
     ) -> None:
-        self._module: nn.Module = net if isinstance(net, nn.Module) else net.heart
-        self._core: Core | None = None if isinstance(net, nn.Module) else net
-        self._filled = filled
+        self._build = build
+        self._net: nn.Module | None = None
         self._rate = rate
         self._elastic = elastic
-        self._exported = exported
-        self._compiled: Any = None
-        self._request: Any = None
-        self._precision = ""
+        self._form = form
+        self._compiled: Compiled | None = None
         self._exact = False
         self._place = device.CPU
         self._forced = ""
         self._progress: Progress = Silent()
         self._busy = threading.Lock()
-        self._watch()
 
     def prepare(self) -> None:
-        """Write the network's heart in OpenVINO's form if that is of use here and not done yet."""
-        if self._core is None or self._exported is None or self._exported.is_file() or _openvino() is None:
-            return
-        export(self._core if self._filled is None else self._filled(), self._exported)
+        """Write the network in the form of OpenVINO if that is of use here and not done yet."""
+        if self._form is not None and not self._form.ready and exported.package() is not None:
+            exported.export(self._build(), self._form)
 
-    def __call__(self, sound: Tensor, progress: Progress) -> Tensor:
-        """Return (1, stems, channels, frames) on the processor.
+    def __call__(self, sound: Array, progress: Progress) -> Array:
+        """Return (stems, channels, frames) of (channels, frames).
 
         Stops within a layer's time once `progress` says so. A full or lost accelerator costs time, not the result:
         shorter pieces first, then the processor, and a `Remark` says so.
         """
-        while not self._busy.acquire(timeout=_LOOK_MS / 1000):
+        while not self._busy.acquire(timeout=_LOOK_S):
             progress.check()
         self._progress = progress
         try:
-            with torch.inference_mode():
-                return self._computed(sound)
+            return self._computed(sound)
         finally:
             self._progress = Silent()
             self._busy.release()
@@ -119,24 +81,20 @@ class Engine:
     @property
     def shaped(self) -> bool:
         """Whether pieces of one length only are computed fast."""
-        return (
-            self._core is not None
-            and not self._core.fits(1)
-            and self._exported is not None
-            and self._exported.is_file()
-        )
+        return self._form is not None and not self._form.core.fits(1) and exported.usable(self._form)
 
     @property
     def program(self) -> str:
         """What computes, for people: "OpenVINO, bf16", "PyTorch on cuda"."""
         if self._compiled is not None:
-            return f"OpenVINO, {self._precision}"
+            return f"OpenVINO, {self._compiled.precision}"
         return f"PyTorch on {self._place}"
 
-    def _computed(self, sound: Tensor) -> Tensor:
+    def _computed(self, sound: Array) -> Array:
         wanted = self._forced or device.chosen().key
-        if wanted == device.CPU and self._core is not None and self._core.fits(sound.shape[-1]) and self._start():
-            return self._elsewhere(sound)
+        if wanted == device.CPU and self._start(sound.shape[-1]):
+            assert self._compiled is not None
+            return self._compiled(sound, self._progress)
         try:
             return self._here(sound, wanted)
         except RuntimeError as problem:
@@ -153,46 +111,51 @@ class Engine:
         self._progress.post(Remark(f"{what}: going on on the processor, which takes longer."))
         return self._computed(sound)
 
-    def _watch(self) -> None:
-        self._module.eval()
-        for part in self._module.modules():
-            part.register_forward_pre_hook(self._look)
+    def _start(self, frames: int) -> bool:
+        """Have OpenVINO compute, if it is here and takes so many frames; return whether it does."""
+        if self._form is None or not self._form.core.fits(frames) or not exported.usable(self._form):
+            return False
+        exact = exported.exactly()
+        if self._compiled is None or exact != self._exact:
+            try:
+                self._compiled = Compiled(self._form, exact)
+            except (exported.Refused, ImportError) as problem:
+                log.info("PyTorch computes: %s", problem)
+                self._compiled, self._form = None, None
+                return False
+            self._exact = exact
+        return True
 
-    def _here(self, sound: Tensor, place: str) -> Tensor:
-        if self._filled is not None:
-            self._core, self._filled = self._filled(), None
-            self._module = self._core.heart
-            self._watch()
+    def _here(self, sound: Array, place: str) -> Array:
+        """Let PyTorch compute."""
+        import torch
+
+        net = self._net
+        if net is None:
+            net = self._net = self._build().eval()
+            for part in net.modules():
+                part.register_forward_pre_hook(self._look)
         if place != self._place:
-            self._module.to(place)
+            net.to(place)
             self._place = place
-        if place == "cuda" and not settings.stored("exact"):
-            with torch.autocast("cuda", torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16):
-                return self._whole(sound.to(place)).float().cpu()
-        return self._whole(sound.to(place)).float().cpu()
+        halves = place == "cuda" and not exported.exactly()
+        precision = torch.bfloat16 if halves and torch.cuda.is_bf16_supported() else torch.float16
+        with torch.inference_mode(), torch.autocast("cuda", precision, enabled=halves):
+            found: Array = net(torch.from_numpy(sound)[None].to(place)).float().cpu()[0].numpy()
+        return found
 
-    def _whole(self, sound: Tensor) -> Tensor:
-        if self._core is None:
-            found: Tensor = self._module(sound)
-            return found
-        # Not every accelerator knows complex numbers; those that do are too fast to wait for the processor's.
-        near = sound if sound.device.type == "cuda" else sound.cpu()
-        given, known = self._core.before(near)
-        self._progress.check()
-        results = self._module(*(one.to(sound.device) for one in given))
-        self._progress.check()
-        return self._core.after(tuple(one.to(near.device) for one in results), known)
-
-    def _halved(self, sound: Tensor) -> Tensor:
+    def _halved(self, sound: Array) -> Array:
         """Compute two overlapping halves, and fade from one into the other."""
         middle, reach = sound.shape[-1] // 2, int(_JOIN_S * self._rate / 2)
         first = self._computed(sound[..., : middle + reach])
         second = self._computed(sound[..., middle - reach :])
-        rise = torch.from_numpy(fade(2 * reach))
+        rise = fade(2 * reach)
         join = first[..., middle - reach :] * (1 - rise) + second[..., : 2 * reach] * rise
-        return torch.cat([first[..., : middle - reach], join, second[..., 2 * reach :]], dim=-1)
+        return np.concatenate([first[..., : middle - reach], join, second[..., 2 * reach :]], axis=-1)
 
     def _let_go(self, place: str) -> None:
+        import torch
+
         try:
             getattr(torch, place).empty_cache()
         except RuntimeError as problem:
@@ -200,113 +163,3 @@ class Engine:
 
     def _look(self, module: nn.Module, given: tuple[Any, ...]) -> None:
         self._progress.check()
-
-    def _start(self) -> bool:
-        """Have OpenVINO compute, if it is here and the network lies in its form; return whether it does."""
-        if self._exported is None or not self._exported.is_file():
-            return False
-        openvino = _openvino()
-        if openvino is None:
-            return False
-        exact = bool(settings.stored("exact"))
-        if self._compiled is not None and exact == self._exact:
-            return True
-        program = openvino.Core()
-        halves = "BF16" in program.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        precision = "bf16" if halves and not exact else "f32"
-        if self._compiled is None or precision != self._precision:
-            try:
-                self._compiled = program.compile_model(
-                    self._exported,
-                    "CPU",
-                    {
-                        "INFERENCE_PRECISION_HINT": precision,
-                        "PERFORMANCE_HINT": "LATENCY",
-                        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-                    },
-                )
-            except RuntimeError as problem:
-                log.info("OpenVINO does not take %s: %s", self._exported.name, problem)
-                self._exported = None
-                return False
-            self._request = None
-        self._precision, self._exact = precision, exact
-        return True
-
-    def _elsewhere(self, sound: Tensor) -> Tensor:
-        assert self._core is not None
-        given, known = self._core.before(sound)
-        if self._request is None:
-            self._request = self._compiled.create_infer_request()
-        request = self._request
-        request.start_async([one.contiguous().numpy() for one in given], share_inputs=True)
-        try:
-            while not request.wait_for(_LOOK_MS):
-                self._progress.check()
-        except BaseException:
-            request.cancel()
-            # Memory that it still writes into must outlive it; that it was stopped it says by an exception.
-            with contextlib.suppress(RuntimeError):
-                request.wait_for(_ENDING_MS)
-            self._request = None
-            raise
-        found = tuple(torch.from_numpy(request.get_output_tensor(at).data) for at in range(len(self._compiled.outputs)))
-        self._progress.check()
-        return self._core.after(found, known)
-
-
-def _openvino() -> Any:
-    """Return the package, or None where it is not installed.
-
-    When it is imported it tells its makers over the network that it was, unless the part that does so is missing:
-    nobody here was asked for that, so it is.
-    """
-    if find_spec("openvino") is None:
-        return None
-    sys.modules.setdefault("openvino_telemetry", cast(Any, None))
-    try:
-        return import_module("openvino")
-    except (ImportError, OSError) as problem:
-        log.info("OpenVINO does not start: %s", problem)
-        return None
-
-
-def export(core: Core, path: Path) -> None:
-    """Write a network's heart in OpenVINO's form. Takes a minute and as much memory as a few of its runs.
-
-    Parameters
-    ----------
-    core
-        The network.
-    path
-        Ends with `EXPORTED`.
-
-    Raises
-    ------
-    ImportError
-        If OpenVINO is not installed.
-    """
-    import warnings
-
-    openvino = _openvino()
-    if openvino is None:
-        raise ImportError("openvino")
-    from openvino.frontend import FrontEndManager
-    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
-
-    with torch.inference_mode():
-        given, _ = core.before(torch.zeros(1, 2, core.length))
-    given = tuple(one.clone() for one in given)
-    with torch.no_grad(), warnings.catch_warnings():
-        # That its branches are taken as they come for this one length is what is wanted.
-        warnings.simplefilter("ignore")
-        trace: Any = torch.jit.trace
-        traced = trace(core.heart.eval(), given, check_trace=False)
-        converter = FrontEndManager().load_by_framework("pytorch")
-        decoder = TorchScriptPythonDecoder(traced, example_input=given)
-        model = converter.convert(converter.load(decoder))
-        model.reshape({at: list(one.shape) for at, one in enumerate(given)})
-    temporary = path.with_name(f"making-{path.name}")
-    openvino.save_model(model, temporary, compress_to_fp16=False)
-    temporary.with_suffix(".bin").replace(path.with_suffix(".bin"))
-    temporary.replace(path)

@@ -1,159 +1,111 @@
-"""Hybrid Demucs cut in three: what comes before the network's heart, the heart, and what comes behind it."""
+"""What surrounds Hybrid Demucs' layers: spectrum and levels before them, sound behind them."""
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any
+import os
+from dataclasses import dataclass
+from typing import TypeAlias
 
-import torch
-from torch import Tensor, nn
+import numpy as np
 
-from stemeditor.nets.fronts import overlapped
+from stemeditor.methods.exported import Array
+
+_WINDOW, _HOP = 4096, 1024
+_LEAD = _HOP // 2 * 3
+"""Frames by which the first window begins before the sound, so that there are as many windows as hops of sound."""
+
+_ENERGY = 1.5
+"""Four Hann windows overlap everywhere, and their squares add up to this."""
+
+_LEAST = 1e-5
+
+Level: TypeAlias = tuple[np.float32, np.float32]
+"""Mean and standard deviation."""
 
 
+@dataclass(frozen=True, slots=True)
 class HybridCore:
-    """A `demucs.htdemucs.HTDemucs` or `demucs.hdemucs.HDemucs`, as `engine.Core` wants it.
-
-    The heart has no transform in it and no complex numbers, and its shapes are those of one segment: other programs
-    than PyTorch can compute it.
+    """`exported.Core` of a `demucs.htdemucs.HTDemucs` or `demucs.hdemucs.HDemucs`.
 
     Parameters
     ----------
-    net
-        The network; complex spectra go in and out of it as channels.
+    stems
+        How many the network gives.
     length
-        Frames of its pieces; those that it was trained with by default. A network with transformer hears so many
-        always, the others also less.
+        Frames of its pieces.
+    filling
+        Whether it hears so many always: those with a transformer do, and take silence for what is missing.
     """
 
-    def __init__(self, net: Any, length: int = 0) -> None:
-        self._net = net
-        self._filling = hasattr(net, "crosstransformer")
-        self.length = length or int(net.segment * net.samplerate)
-        self.heart = _Heart(net)
+    stems: int
+    length: int
+    filling: bool
 
     def fits(self, frames: int) -> bool:
         """Whether a piece of so many frames can be computed in the one shape that other programs know."""
-        return frames <= self.length if self._filling else frames == self.length
+        return frames <= self.length if self.filling else frames == self.length
 
-    def before(self, sound: Tensor) -> tuple[tuple[Tensor, ...], Any]:
+    def before(self, sound: Array) -> tuple[tuple[Array, ...], tuple[Level, Level, int]]:
         """Return the spectrum's real and imaginary parts and the sound, both of mean 0 and deviation 1."""
         frames = sound.shape[-1]
-        if self._filling:
-            sound = torch.nn.functional.pad(sound, (0, self.length - frames))
-        spectrum = self._net._spec(sound)
-        picture = self._net._magnitude(spectrum)
-        levels = []
-        given = []
-        for part in (picture, sound):
-            over = tuple(range(1, part.dim()))
-            mean, spread = part.mean(dim=over, keepdim=True), part.std(dim=over, keepdim=True)
-            given.append((part - mean) / (1e-5 + spread))
-            levels.append((mean, spread))
-        return tuple(given), (levels, sound.shape[-1], frames)
+        whole = np.pad(np.asarray(sound, np.float32), ((0, 0), (0, self.length - frames)))
+        picture, level = _levelled(_picture(whole))
+        wave, wave_level = _levelled(whole)
+        return (picture, wave), (level, wave_level, frames)
 
-    def after(self, found: tuple[Tensor, ...], known: Any) -> Tensor:
-        """Return the sum of what both branches found, as sound."""
-        levels, length, frames = known
+    def after(self, found: tuple[Array, ...], known: tuple[Level, Level, int]) -> Array:
+        """Return the sum of what both branches found, as sound: (stems, channels, frames)."""
+        (mean, spread), (wave_mean, wave_spread), frames = known
         picture, wave = found
-        stems = len(self._net.sources)
-        (mean, spread), (wave_mean, wave_spread) = levels
-        parts = picture.reshape(stems, -1, 2, *picture.shape[-2:])
-        # Real and imaginary parts side by side, hop after hop, as the inverse transform wants them.
-        drawn = parts.permute(0, 1, 4, 3, 2).contiguous()
-        drawn = drawn.mul_(spread.reshape(())).add_(mean.reshape(()))
-        sound = self._inverse(torch.view_as_complex(drawn), length)[None]
-        wave = wave.reshape(1, stems, -1, length) * wave_spread[:, None] + wave_mean[:, None]
-        whole: Tensor = sound + wave
-        return whole[..., :frames]
-
-    def _inverse(self, spectrum: Tensor, length: int) -> Tensor:
-        """Return (stems, channels, length) of (stems, channels, hops, bins) without the highest bin, which is 0.
-
-        Four windows overlap wherever there is something to keep, so that the squares add up to one and a half.
-        """
-        window, hop = self._net.nfft, self._net.hop_length
-        shape = torch.hann_window(window, device=spectrum.device) * (window**0.5 / 1.5)
-        sound = overlapped(torch.fft.irfft(spectrum, window) * shape, hop)
-        # The transform begins half a window and one and a half hops before the sound, and leaves two hops out.
-        skipped = window // 2 + hop // 2 * 3 - 2 * hop
-        return sound[..., skipped : skipped + length]
+        sound = wave.reshape(self.stems, -1, self.length)[..., :frames] * wave_spread + wave_mean
+        for stem, drawn in zip(sound, picture.reshape(self.stems, -1, *picture.shape[-2:]), strict=True):
+            stem += _sound(drawn * spread + mean, self.length)[:, :frames]
+        return sound
 
 
-class _Heart(nn.Module):
-    """The layers of both branches, in order: down, through the transformer, and up again."""
+def _picture(sound: Array) -> Array:
+    """Return (2 * channels, bins, hops): real and imaginary parts, as the networks' program transforms."""
+    from scipy import fft
 
-    def __init__(self, net: Any) -> None:
-        super().__init__()
-        self.net = net
-
-    def forward(self, picture: Tensor, wave: Tensor) -> tuple[Tensor, Tensor]:
-        net = self.net
-        skips: list[tuple[Tensor, int]] = []
-        wave_skips: list[tuple[Tensor | None, int]] = []
-        for number, layer in enumerate(net.encoder):
-            width, joined = picture.shape[-1], None
-            if number < len(net.tencoder):
-                before, wave = wave.shape[-1], net.tencoder[number](wave)
-                empty = net.tencoder[number].empty
-                wave_skips.append((None if empty else wave, before))
-                joined = wave if empty else None
-            picture = layer(picture, joined)
-            if number == 0 and net.freq_emb is not None:
-                rows = net.freq_emb(torch.arange(picture.shape[-2], device=picture.device))
-                picture = picture + net.freq_emb_scale * rows.t()[None, :, :, None]
-            skips.append((picture, width))
-        picture, wave = self._across(picture, wave)
-        alone = net.depth - len(net.tdecoder)
-        for number, layer in enumerate(net.decoder):
-            skip, width = skips.pop()
-            picture, unfinished = layer(picture, skip, width)
-            if number >= alone:
-                wave_skip, length = wave_skips.pop()
-                other = net.tdecoder[number - alone]
-                wave, _ = other(unfinished[:, :, 0] if other.empty else wave, wave_skip, length)
-        return picture, wave
-
-    def _across(self, picture: Tensor, wave: Tensor) -> tuple[Tensor, Tensor]:
-        """Let the branches look at each other: attention within and between them.
-
-        Without a transformer nothing goes on from here but what was handed across before.
-        """
-        net = self.net
-        if not getattr(net, "crosstransformer", None):
-            nothing = torch.zeros_like(picture)
-            return nothing, nothing
-        rows, hops = picture.shape[-2:]
-        flat = picture.flatten(2)
-        if net.bottom_channels:
-            flat, wave = net.channel_upsampler(flat), net.channel_upsampler_t(wave)
-        cross = net.crosstransformer
-        channels = flat.shape[1]
-        # (batch, hops x rows, channels): rows of one hop lie together.
-        seen = flat.reshape(-1, channels, rows, hops).permute(0, 3, 2, 1).reshape(-1, hops * rows, channels)
-        heard = wave.transpose(1, 2)
-        places, moments = _places(cross, channels, rows, hops, heard.shape[1])
-        seen = cross.norm_in(seen) + places.to(seen.device)
-        heard = cross.norm_in_t(heard) + moments.to(heard.device)
-        for number in range(cross.num_layers):
-            if number % 2 == cross.classic_parity:
-                seen, heard = cross.layers[number](seen), cross.layers_t[number](heard)
-            else:
-                seen, heard = cross.layers[number](seen, heard), cross.layers_t[number](heard, seen)
-        flat = seen.reshape(-1, hops, rows, channels).permute(0, 3, 2, 1).reshape(-1, channels, rows * hops)
-        wave = heard.transpose(1, 2)
-        if net.bottom_channels:
-            flat, wave = net.channel_downsampler(flat), net.channel_downsampler_t(wave)
-        return flat.reshape(-1, flat.shape[1], rows, hops), wave
+    channels, frames = sound.shape
+    hops = -(-frames // _HOP)
+    mirrored = np.pad(sound, ((0, 0), (_LEAD, _LEAD + hops * _HOP - frames)), mode="reflect")
+    windows = np.lib.stride_tricks.sliding_window_view(mirrored, _WINDOW, axis=1)[:, ::_HOP]
+    # The highest bin is left out.
+    spectra = fft.rfft(windows * _window(), axis=2, workers=os.cpu_count())[..., :-1]
+    picture = np.empty((channels, 2, _WINDOW // 2, hops), np.float32)
+    picture[:, 0] = spectra.real.transpose(0, 2, 1)
+    picture[:, 1] = spectra.imag.transpose(0, 2, 1)
+    return picture.reshape(2 * channels, _WINDOW // 2, hops)
 
 
-@lru_cache(maxsize=4)
-def _places(cross: Any, channels: int, rows: int, hops: int, frames: int) -> tuple[Tensor, Tensor]:
-    """Return what tells the transformer where a point lies: made once, since all segments are alike."""
-    from demucs import transformer
+def _sound(picture: Array, frames: int) -> Array:
+    """Return (channels, frames) of (2 * channels, bins, hops); the inverse of `_picture`."""
+    from scipy import fft
 
-    made: Any = transformer.create_2d_sin_embedding
-    flat = made(channels, rows, hops, "cpu", cross.max_period)
-    flat = flat.permute(0, 3, 2, 1).reshape(1, hops * rows, channels)
-    moments = cross._get_pos_embedding(frames, 1, channels, "cpu").transpose(0, 1)
-    return cross.weight_pos_embed * flat, cross.weight_pos_embed * moments
+    bins, hops = picture.shape[-2:]
+    parts = picture.reshape(-1, 2, bins, hops)
+    spectra = np.zeros((len(parts), hops, bins + 1), np.complex64)
+    spectra.real[..., :-1] = parts[:, 0].transpose(0, 2, 1)
+    spectra.imag[..., :-1] = parts[:, 1].transpose(0, 2, 1)
+    windows = fft.irfft(spectra, _WINDOW, axis=2, workers=os.cpu_count(), overwrite_x=True)
+    windows *= _window() * np.float32(_WINDOW / _ENERGY)
+    shared = _WINDOW // _HOP
+    blocks = windows.reshape(len(parts), hops, shared, _HOP)
+    # Whole hops are added, four times; the sound begins behind the lead.
+    out = np.zeros((len(parts), hops + shared - 1, _HOP), np.float32)
+    for number in range(shared):
+        out[:, number : number + hops] += blocks[:, :, number]
+    return out.reshape(len(parts), -1)[:, _LEAD : _LEAD + frames]
+
+
+def _window() -> Array:
+    """Return the Hann window, such that transforms neither gain nor lose energy."""
+    window: Array = (np.hanning(_WINDOW + 1)[:-1] / _WINDOW**0.5).astype(np.float32)
+    return window
+
+
+def _levelled(values: Array) -> tuple[Array, Level]:
+    mean, spread = values.mean(dtype=np.float64), values.std(ddof=1, dtype=np.float64)
+    level = np.float32(mean), np.float32(spread)
+    return (values - level[0]) / np.float32(_LEAST + spread), level

@@ -68,13 +68,13 @@ class Neural:
         from stemeditor.nets.masking import Masking
 
         wanted = {name: at for at, name in enumerate(description.stems) if name != self.info.rest}
-        sound = torch.from_numpy(np.array(mix.samples, np.float32))[None]
+        samples = np.array(mix.samples, np.float32)
         if device.chosen().key != device.CPU or not isinstance(net, Masking):
-            found = _engine(self.path, _changed(self.path))(sound, progress)[0].numpy()
+            found = _engine(self.path, _changed(self.path))(samples, progress)
             return {name: found[at] for name, at in wanted.items()}
         with torch.inference_mode():
             progress.check()
-            spectra = net.front(sound)
+            spectra = net.front(torch.from_numpy(samples)[None])
             progress.check()
             masks = net.masks(spectra, progress.check)[0]
             stems = {}
@@ -198,8 +198,7 @@ def _engine(path: Path, changed: float) -> Engine:
     """Return the network as it computes on whatever device is chosen; another one than that of `_loaded`."""
     from stemeditor.methods.engine import Engine
 
-    net, description = _read(path)
-    return Engine(net, description.rate)
+    return Engine(lambda: _read(path)[0], _loaded(path, changed)[1].rate)
 
 
 @lru_cache(maxsize=2)

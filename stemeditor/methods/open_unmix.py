@@ -15,9 +15,7 @@ from stemeditor.progress import Progress
 from stemeditor.weights import reading
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from stemeditor.methods.engine import Engine
+    from torch import Tensor, nn
 
 ITERATIONS = Param(
     "iterations",
@@ -55,6 +53,8 @@ class OpenUnmix(Pretrained):
         Of the sound.
     """
 
+    elastic = False
+
     def __init__(
         self,
         info: MethodInfo,
@@ -81,9 +81,10 @@ class OpenUnmix(Pretrained):
         # The transform mirrors the ends; what is shorter than the mirror is first followed by silence.
         padded = torch.nn.functional.pad(sound, (0, self._window // 2 + 1 - frames)) if short else sound
         spectrum = torch.stft(padded, self._window, self._hop, window=shape, center=True, return_complex=True)
-        magnitude = spectrum.abs()[None]
-        phase = spectrum / magnitude[0].clamp(min=1e-30)
-        found = [self.engine(f"{name}.pth")(magnitude, progress)[0] * phase for name in self._targets]
+        magnitude = spectrum.abs()
+        phase = spectrum / magnitude.clamp(min=1e-30)
+        seen = magnitude.numpy()
+        found = [torch.from_numpy(self.engine(f"{name}.pth")(seen, progress)) * phase for name in self._targets]
         with torch.inference_mode():
             for start in range(0, spectrum.shape[-1], _WINDOW):
                 progress.check()
@@ -100,15 +101,13 @@ class OpenUnmix(Pretrained):
             result[name] = wave[:, :frames].numpy()
         return result
 
-    def _built(self, file: Path) -> Engine:
+    def _read(self, file: Path) -> nn.Module:
         from openunmix.model import OpenUnmix as Network
         from openunmix.utils import bandwidth_to_max_bin
 
-        from stemeditor.methods.engine import Engine
-
         assert self.info.rate is not None
         highest = bandwidth_to_max_bin(rate=float(self.info.rate), n_fft=self._window, bandwidth=16000)
-        net = Network(
+        net: nn.Module = Network(
             nb_bins=self._window // 2 + 1, nb_channels=self._channels, hidden_size=self._hidden, max_bin=highest
         )
         try:
@@ -120,7 +119,7 @@ class OpenUnmix(Pretrained):
             ) from problem
         if lacking:
             raise FileProblem(f"“{file.name}” lacks {len(lacking)} of the network's weights.", "Get the file again.")
-        return Engine(net, self.info.rate, elastic=False)
+        return net
 
 
 def filtered(mix: Tensor, stems: list[Tensor], passes: int) -> list[Tensor]:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stemeditor.audio.buffer import Audio
 from stemeditor.errors import UserError
-from stemeditor.methods.base import OVERLAP, SHIFTS, MethodInfo, Missing, Param, Preset
+from stemeditor.methods.base import OVERLAP, SHIFTS, MethodInfo, Missing, Param, Params, Preset, Stems
+from stemeditor.progress import Progress
 from stemeditor.weights import catalogue, store
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from stemeditor.methods.engine import Engine
 
 OVERLAP_PARAM = Param(
@@ -38,7 +43,7 @@ PRESETS = (
 )
 
 
-class Pretrained:
+class Pretrained(ABC):
     """A method whose network is read from files that others have published.
 
     Parameters
@@ -50,6 +55,9 @@ class Pretrained:
     packages
         Modules that build the network, and what installs each.
     """
+
+    elastic = True
+    """Whether the networks take sound of any length."""
 
     def __init__(self, info: MethodInfo, pack: str, packages: tuple[tuple[str, str], ...]) -> None:
         self.info = replace(info, needs="a download")
@@ -104,9 +112,21 @@ class Pretrained:
             self.engine(source.name).prepare()
 
     def _built(self, file: Path) -> Engine:
-        """Read the network of one file. Raises as `engine`."""
-        raise NotImplementedError
+        """Return the network of one file, to be read once something is to be computed. Raises as `engine`."""
+        from stemeditor.methods.engine import Engine
 
+        return Engine(lambda: self._read(file), self.info.rate or _RATE, self.elastic)
+
+    @abstractmethod
+    def _read(self, file: Path) -> nn.Module:
+        """Read the network of one file. Raises as `engine`."""
+
+    @abstractmethod
+    def separate(self, mix: Audio, params: Params, progress: Progress) -> Stems:
+        """See `Method.separate`."""
+
+
+_RATE = 44100
 
 _MOST = 4
 """How many networks stay in memory: the largest set has as many."""

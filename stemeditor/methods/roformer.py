@@ -18,7 +18,7 @@ from stemeditor.progress import Progress
 from stemeditor.weights import reading, store
 
 if TYPE_CHECKING:
-    from stemeditor.methods.engine import Engine
+    from torch import nn
 
 BAND_SPLIT, MEL = "bs_roformer", "mel_band_roformer"
 KINDS = (BAND_SPLIT, MEL)
@@ -91,29 +91,26 @@ class RoformerMethod(Pretrained):
 
     def separate(self, mix: Audio, params: Params, progress: Progress) -> Stems:
         """See `Method.separate`."""
-        import torch
-
         name = next((one for one in store.contents(self.pack) if one.startswith(WEIGHTS)), WEIGHTS)
-        sound = torch.from_numpy(np.array(mix.samples, np.float32))[None]
+        sound = np.array(mix.samples, np.float32)
         window = int(self._net.get("stft_n_fft", 2048))
         frames = sound.shape[-1]
         if frames <= window:
             # The transform mirrors the ends; what is shorter than the mirror is first followed by silence.
-            sound = torch.nn.functional.pad(sound, (0, window + 1 - frames))
-        found = self.engine(name)(sound, progress)[0].numpy()
+            sound = np.pad(sound, ((0, 0), (0, window + 1 - frames)))
+        found = self.engine(name)(sound, progress)
         return {stem: found[at][:, :frames] for at, stem in enumerate(self._stems)}
 
-    def _built(self, file: Path) -> Engine:
-        from stemeditor.methods.engine import Engine
+    def _read(self, file: Path) -> nn.Module:
         from stemeditor.nets.roformer import from_state
 
         try:
-            net = from_state(reading.load(file), self._net)
+            net: nn.Module = from_state(reading.load(file), self._net)
         except ValueError as problem:
             raise FileProblem(
                 f"The checkpoint of {self.info.name} cannot be used ({problem}).", "Import it again, with its own file."
             ) from problem
-        return Engine(net, self.info.rate or 44100)
+        return net
 
 
 def bs_roformer() -> RoformerMethod:

@@ -19,7 +19,7 @@ from stemeditor.progress import Progress
 from stemeditor.weights import reading, store, tensorflow
 
 if TYPE_CHECKING:
-    from stemeditor.methods.engine import Engine
+    from torch import nn
 
 KIND = "spleeter"
 WEIGHTS = "weights.safetensors"
@@ -50,6 +50,8 @@ class SpleeterMethod(Pretrained):
     count
         How many stems: 2, 4 or 5.
     """
+
+    elastic = False
 
     def __init__(self, count: int) -> None:
         stems = _STEMS[count]
@@ -92,7 +94,7 @@ class SpleeterMethod(Pretrained):
         shape = torch.hann_window(WINDOW)
         padded = torch.nn.functional.pad(sound, (WINDOW, WINDOW + (-frames) % HOP))
         spectrum = torch.stft(padded, WINDOW, HOP, window=shape, center=False, return_complex=True)
-        masks = self.engine(WEIGHTS)(spectrum.abs()[None], progress)[0]
+        masks = torch.from_numpy(self.engine(WEIGHTS)(spectrum.abs().numpy(), progress))
         above = masks.mean(dim=2, keepdim=True) if params[ABOVE.name] == "average" else torch.zeros(())
         result: Stems = {}
         for at, name in enumerate(self.info.stems[:-1]):
@@ -105,8 +107,7 @@ class SpleeterMethod(Pretrained):
             result[name] = whole[:, WINDOW : WINDOW + frames].numpy()
         return result
 
-    def _built(self, file: Path) -> Engine:
-        from stemeditor.methods.engine import Engine
+    def _read(self, file: Path) -> nn.Module:
         from stemeditor.nets.spleeter import Spleeter
 
         net = Spleeter(self._count)
@@ -114,7 +115,7 @@ class SpleeterMethod(Pretrained):
             net.load_state_dict(reading.load(file))
         except RuntimeError as problem:
             raise FileProblem(f"The weights of {self.info.name} are broken.", "Import them again.") from problem
-        return Engine(net, 44100, elastic=False)
+        return net
 
 
 def two() -> SpleeterMethod:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -21,9 +22,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    from torch import nn
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -44,8 +48,10 @@ def home(folder: Path) -> None:
     paths.config_folder = lambda: folder / "config"  # type: ignore[assignment]
 
 
-def network(key: str) -> torch.nn.Module:
+def network(key: str) -> nn.Module:
     """Return the network of a model in its published size, with random weights."""
+    import torch
+
     torch.manual_seed(1)
     if key == "htdemucs":
         from fractions import Fraction
@@ -75,6 +81,7 @@ def network(key: str) -> torch.nn.Module:
 
 def put(key: str) -> None:
     """Put random weights where our method looks for them, and let it prepare them for this machine."""
+    import torch
     from safetensors.torch import save_file
 
     from stemeditor.methods import registry
@@ -132,13 +139,20 @@ def ours(key: str, first: list[float]) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def theirs(key: str, device: str) -> Callable[[np.ndarray], np.ndarray]:
+    import torch
+
     net = network(key)
     if isinstance(net, torch.nn.ModuleDict):
         from openunmix.model import Separator
 
         separator = Separator(dict(net.items()), niter=1, wiener_win_len=300).to(device).eval()
         names = list(net)
-        return lambda song: _sorted(separator(torch.from_numpy(song)[None].to(device))[0].cpu().numpy(), names)
+
+        def unmixed(song: np.ndarray) -> np.ndarray:
+            with torch.inference_mode():
+                return _sorted(separator(torch.from_numpy(song)[None].to(device))[0].cpu().numpy(), names)
+
+        return unmixed
     from demucs.apply import apply_model
 
     if not hasattr(net, "segment"):
@@ -163,13 +177,12 @@ def measure(key: str, side: str, seconds: float, device: str, out: Path) -> dict
     first: list[float] = []
     song = np.random.default_rng(0).standard_normal((2, round(seconds * RATE)), np.float32)
     song *= np.float32(0.1)
-    with torch.inference_mode():
-        separate = ours(key, first) if side == OURS else theirs(key, device)
-        separate(song[:, : 2 * RATE])
-        first.clear()
-        began = time.perf_counter()
-        found = separate(song)
-        elapsed = time.perf_counter() - began
+    separate = ours(key, first) if side == OURS else theirs(key, device)
+    separate(song[:, : 2 * RATE])
+    first.clear()
+    began = time.perf_counter()
+    found = separate(song)
+    elapsed = time.perf_counter() - began
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "linux" else 1 << 20)
     np.save(out, found)
     return {"speed": seconds / elapsed, "first": first[0] if first else elapsed, "memory": memory}
@@ -196,7 +209,7 @@ def main() -> None:
             print(json.dumps(measure(key, side, given.seconds, given.device, folder / f"{key}-{side}.npy")))
         return
     print(
-        f"{given.seconds:.0f} s of stereo on {given.device}, {torch.get_num_threads()} threads, "
+        f"{given.seconds:.0f} s of stereo on {given.device}, {os.cpu_count()} processors, "
         f"median of {given.rounds}"
     )
     print(

@@ -155,9 +155,9 @@ def test_a_file_that_asks_for_something_else_is_refused(tmp_path: Path) -> None:
 
 
 def test_hybrid_demucs_by_openvino_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    from stemeditor.methods import engine
+    from stemeditor.methods import engine, exported
 
-    if engine._openvino() is None:
+    if exported.package() is None:
         pytest.skip("OpenVINO is not here")
     put_demucs("hdemucs_mmi", "HDemucs", SOURCES)
     sound = noise(2.3)

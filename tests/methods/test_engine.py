@@ -5,26 +5,32 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from stemeditor import settings
 from stemeditor.errors import Cancelled, DeviceProblem
-from stemeditor.methods import device
-from stemeditor.methods import engine as engine_module
+from stemeditor.methods import device, exported
 from stemeditor.methods.base import Remark
-from stemeditor.methods.demucs import SOURCES, read
+from stemeditor.methods.demucs import SOURCES
 from stemeditor.methods.device import Device
-from stemeditor.methods.engine import EXPORTED, Engine, export
+from stemeditor.methods.engine import Engine
+from stemeditor.methods.exported import ENDING, Array, Form, export
 from stemeditor.methods.hybrid_core import HybridCore
+from stemeditor.nets.hybrid_heart import HybridHeart
 from stemeditor.progress import Silent, Stoppable
 from stemeditor.settings import Settings
 from tests.helpers.card import card
-from tests.helpers.networks import demucs, save_demucs
+from tests.helpers.networks import demucs
 
 RATE = 1000
 
 __all__ = ["card"]
+
+
+def wave(frames: int) -> Array:
+    return np.random.default_rng(2).normal(0, 0.1, (2, frames)).astype(np.float32)
 
 
 class Remarks(Silent):
@@ -60,11 +66,11 @@ class Doubling(torch.nn.Module):
 
 
 def test_a_full_memory_is_met_with_shorter_pieces(card: None) -> None:
-    sound = torch.randn(1, 2, 30 * RATE)
+    sound = wave(30 * RATE)
     net = Doubling(most=10 * RATE)
     remarks = Remarks()
-    found = Engine(net, RATE)(sound, remarks)
-    assert torch.allclose(found, torch.stack([sound, sound], dim=1), atol=1e-6)
+    found = Engine(lambda: net, RATE)(sound, remarks)
+    assert np.allclose(found, np.stack([sound, sound]), atol=1e-6)
     assert max(net.lengths) <= 10 * RATE
     assert len(net.lengths) == 4
     assert remarks.texts == []
@@ -74,11 +80,11 @@ def test_a_full_memory_is_met_with_shorter_pieces(card: None) -> None:
     ("words", "told"), [("CUDA out of memory.", "memory is full"), ("CUDA error: device lost", "does not answer")]
 )
 def test_a_card_that_cannot_go_on_hands_over_to_the_processor(card: None, words: str, told: str) -> None:
-    sound = torch.randn(1, 2, 3 * RATE)
+    sound = wave(3 * RATE)
     net = Doubling(most=0, words=words)
     remarks = Remarks()
-    engine = Engine(net, RATE)
-    assert torch.equal(engine(sound, remarks), torch.stack([sound, sound], dim=1))
+    engine = Engine(lambda: net, RATE)
+    assert np.array_equal(engine(sound, remarks), np.stack([sound, sound]))
     assert net.place == "cpu"
     assert told in remarks.texts[0]
     engine(sound, remarks)
@@ -87,9 +93,7 @@ def test_a_card_that_cannot_go_on_hands_over_to_the_processor(card: None, words:
 
 def test_a_bug_is_no_full_memory(card: None) -> None:
     with pytest.raises(RuntimeError, match="mat1 and mat2"):
-        Engine(Doubling(most=0, words="mat1 and mat2 shapes cannot be multiplied"), RATE)(
-            torch.zeros(1, 2, RATE), Silent()
-        )
+        Engine(lambda: Doubling(most=0, words="mat1 and mat2 shapes cannot be multiplied"), RATE)(wave(RATE), Silent())
 
 
 class Slow(torch.nn.Module):
@@ -115,41 +119,53 @@ def test_stopping_is_heard_in_the_middle_of_a_network() -> None:
     timer = threading.Timer(0.2, progress.cancel)
     timer.start()
     with pytest.raises(Cancelled):
-        Engine(Slow(500), RATE)(torch.zeros(1, 2, RATE), progress)
+        Engine(lambda: Slow(500), RATE)(wave(RATE), progress)
     timer.join()
     # All of it would take ten seconds.
     assert time.monotonic() - began < 3.0
 
 
 def test_threads_that_want_the_same_network_wait_and_may_give_up() -> None:
-    engine = Engine(Slow(40), RATE)
+    engine = Engine(lambda: Slow(40), RATE)
     found: list[object] = []
-    first = threading.Thread(target=lambda: found.append(engine(torch.zeros(1, 2, RATE), Silent())))
+    first = threading.Thread(target=lambda: found.append(engine(wave(RATE), Silent())))
     first.start()
     while not engine._busy.locked():
         time.sleep(0.001)
     stopped = Stoppable()
     stopped.cancel()
     with pytest.raises(Cancelled):
-        engine(torch.zeros(1, 2, RATE), stopped)
+        engine(wave(RATE), stopped)
     first.join()
     assert len(found) == 1
 
 
-def test_openvino_gives_the_same_and_can_be_stopped(tmp_path: Path) -> None:
-    if engine_module._openvino() is None:
+@pytest.fixture
+def form(tmp_path: Path) -> Form:
+    """The place for a small network in OpenVINO's form, where OpenVINO is."""
+    if exported.package() is None:
         pytest.skip("OpenVINO is not here")
     assert sys.modules["openvino_telemetry"] is None
-    core = HybridCore(demucs("HTDemucs", SOURCES))
-    path = tmp_path / f"net{EXPORTED}"
-    export(core, path)
-    assert {one.name for one in tmp_path.iterdir()} == {f"net{EXPORTED}", f"net{EXPORTED}".replace(".xml", ".bin")}
     Settings(settings.file()).set("exact", True)
-    sound = torch.randn(1, 2, core.length) * 0.1
-    engine = Engine(core, 44100, False, path)
-    plain = Engine(core, 44100, False)
-    for frames in (core.length, core.length - 1234, 1):
-        assert float((engine(sound[..., :frames], Silent()) - plain(sound[..., :frames], Silent())).abs().max()) < 1e-4
+    return Form(tmp_path / f"net{ENDING}", HybridCore(len(SOURCES), 44100, True), HybridHeart)
+
+
+def small() -> torch.nn.Module:
+    return demucs("HTDemucs", SOURCES)
+
+
+def test_openvino_gives_the_same_without_pytorch_and_can_be_stopped(form: Form) -> None:
+    export(small(), form)
+    assert {one.name for one in form.path.parent.iterdir()} >= {form.path.name, form.path.with_suffix(".bin").name}
+    sound = wave(44100)
+
+    def never() -> torch.nn.Module:
+        raise AssertionError("PyTorch is not needed")
+
+    engine = Engine(never, 44100, False, form)
+    plain = Engine(small, 44100, False)
+    for frames in (44100, 44100 - 1234, 1):
+        assert np.abs(engine(sound[:, :frames], Silent()) - plain(sound[:, :frames], Silent())).max() < 1e-5
     assert engine.program == "OpenVINO, f32"
     assert plain.program == "PyTorch on cpu"
 
@@ -157,12 +173,28 @@ def test_openvino_gives_the_same_and_can_be_stopped(tmp_path: Path) -> None:
     stopped.cancel()
     with pytest.raises(Cancelled):
         engine(sound, stopped)
-    assert engine(sound, Silent()).shape == (1, 4, 2, core.length)
+    assert engine(sound, Silent()).shape == (4, 2, 44100)
 
 
-def test_a_request_that_openvino_gave_up_is_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_is_prepared_once(form: Form) -> None:
+    built: list[int] = []
+
+    def build() -> torch.nn.Module:
+        built.append(1)
+        return small()
+
+    engine = Engine(build, 44100, False, form)
+    assert not engine.shaped
+    engine.prepare()
+    engine.prepare()
+    assert built == [1]
+    # It takes any length up to its own, so that nothing depends on how long the pieces are.
+    assert form.ready
+    assert not engine.shaped
+
+
+def test_a_request_that_openvino_gave_up_is_silent(form: Form, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is stopped in the middle says so by an exception of its own, which is nobody's business."""
-    core = HybridCore(demucs("HTDemucs", SOURCES))
 
     class Request:
         def __init__(self) -> None:
@@ -179,29 +211,34 @@ def test_a_request_that_openvino_gave_up_is_silent(tmp_path: Path, monkeypatch: 
         def cancel(self) -> None:
             self.cancelled = True
 
-    class Compiled:
+    class Model:
         outputs = ()
 
         def create_infer_request(self) -> Request:
             return Request()
 
-    engine = Engine(core, 44100, False, tmp_path / "x")
-    engine._compiled = Compiled()
-    monkeypatch.setattr(engine, "_start", lambda: True)
+    class Program:
+        def get_property(self, place: str, name: str) -> list[str]:
+            return []
+
+        def compile_model(self, *given: object) -> Model:
+            return Model()
+
+    form.path.touch()
+    monkeypatch.setattr(exported.package(), "Core", Program)
+    engine = Engine(small, 44100, False, form)
     progress = Stoppable()
     threading.Timer(0.2, progress.cancel).start()
     began = time.monotonic()
     with pytest.raises(Cancelled):
-        engine(torch.zeros(1, 2, core.length), progress)
+        engine(wave(44100), progress)
     assert time.monotonic() - began < 3.0
 
 
-def test_a_form_that_openvino_does_not_take_is_computed_by_pytorch(tmp_path: Path) -> None:
-    core = HybridCore(demucs("HTDemucs", SOURCES))
-    path = tmp_path / f"net{EXPORTED}"
-    path.write_text("no network", encoding="utf-8")
-    engine = Engine(core, 44100, False, path)
-    assert engine(torch.zeros(1, 2, core.length), Silent()).shape == (1, 4, 2, core.length)
+def test_a_form_that_openvino_does_not_take_is_computed_by_pytorch(form: Form) -> None:
+    form.path.write_text("no network", encoding="utf-8")
+    engine = Engine(small, 44100, False, form)
+    assert engine(wave(44100), Silent()).shape == (4, 2, 44100)
     assert engine.program == "PyTorch on cpu"
 
 
@@ -228,29 +265,13 @@ def test_a_probe_is_made_once_and_remembered(monkeypatch: pytest.MonkeyPatch) ->
         device.rate(Device("cpu", "Another"))
 
 
-def test_weights_are_read_only_where_pytorch_computes(tmp_path: Path) -> None:
-    if engine_module._openvino() is None:
-        pytest.skip("OpenVINO is not here")
-    file = tmp_path / "net.safetensors"
-    save_demucs(demucs("HTDemucs", SOURCES), "HTDemucs", SOURCES, file)
-    full = HybridCore(read(file, SOURCES))
-    path = tmp_path / f"net{EXPORTED}"
-    export(full, path)
-    empty = HybridCore(read(file, SOURCES, empty=True))
-    assert all(value.is_meta for value in empty.heart.parameters())
-    asked: list[int] = []
-
-    def filled() -> HybridCore:
-        asked.append(1)
-        return full
-
-    sound = torch.randn(1, 2, full.length) * 0.1
-    expected = Engine(full, 44100, False)(sound, Silent())
-    Settings(settings.file()).set("exact", True)
-    engine = Engine(empty, 44100, False, path, filled)
-    assert float((engine(sound, Silent()) - expected).abs().max()) < 1e-4
-    assert asked == []
-    path.unlink()
-    engine = Engine(empty, 44100, False, path, filled)
-    assert float((engine(sound, Silent()) - expected).abs().max()) < 1e-4
-    assert asked == [1]
+def test_pytorch_is_only_asked_about_cards_where_there_is_a_sign_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    device.found.cache_clear()
+    monkeypatch.setattr(device, "_promising", lambda: False)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert [one.key for one in device.found()] == ["cpu"]
+    device.found.cache_clear()
+    monkeypatch.setattr(device, "_promising", lambda: True)
+    with pytest.raises(ImportError):
+        device.found()
+    device.found.cache_clear()

@@ -1,0 +1,202 @@
+"""Networks in the form of OpenVINO, which computes them on x86 processors faster than PyTorch, and without it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemeditor import settings
+from stemeditor.progress import Progress
+
+if TYPE_CHECKING:
+    from torch import nn
+
+log = logging.getLogger(__name__)
+
+Array: TypeAlias = NDArray[np.float32]
+
+ENDING = ".openvino.xml"
+"""What the name of a network in this form ends with; its numbers lie beside it."""
+
+_LOOK_MS = 40
+_ENDING_MS = 10_000
+
+
+class Core(Protocol):
+    """What comes before and behind the part of a network that has one shape: transforms, levels, lengths."""
+
+    @property
+    def length(self) -> int:
+        """Frames of the pieces that the shape is made for."""
+
+    def fits(self, frames: int) -> bool:
+        """Whether sound of so many frames can be computed in that shape."""
+
+    def before(self, sound: Array) -> tuple[tuple[Array, ...], Any]:
+        """Return what the shaped part takes, and what `after` needs to know, of (channels, frames)."""
+
+    def after(self, found: tuple[Array, ...], known: Any) -> Array:
+        """Return (stems, channels, frames), what the whole network returns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A network in the form of OpenVINO, or where it will lie.
+
+    Parameters
+    ----------
+    path
+        Ends with `ENDING`.
+    core
+        What surrounds the part that lies there.
+    heart
+        Takes that part out of the whole network: tensors in, tensors out, of shapes that never change.
+    """
+
+    path: Path
+    core: Core
+    heart: Callable[[nn.Module], nn.Module]
+
+    @property
+    def ready(self) -> bool:
+        """Whether it lies there."""
+        return self.path.is_file()
+
+
+class Refused(Exception):
+    """OpenVINO does not take what lies there."""
+
+
+class Compiled:
+    """A form, ready to compute.
+
+    Parameters
+    ----------
+    form
+        What to compute.
+    exact
+        Whether half precision is out of the question even where the processor knows it.
+
+    Raises
+    ------
+    Refused
+        If it is broken, or not for this version of OpenVINO.
+    ImportError
+        If OpenVINO is not installed.
+    """
+
+    def __init__(self, form: Form, exact: bool) -> None:
+        openvino = package()
+        if openvino is None:
+            raise ImportError("openvino")
+        program = openvino.Core()
+        halves = "BF16" in program.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        self.precision = "bf16" if halves and not exact else "f32"
+        try:
+            self._model = program.compile_model(
+                form.path, "CPU", {"INFERENCE_PRECISION_HINT": self.precision, "PERFORMANCE_HINT": "LATENCY"}
+            )
+        except RuntimeError as problem:
+            raise Refused(f"OpenVINO does not take {form.path.name}: {problem}") from problem
+        self._core = form.core
+        self._request: Any = None
+
+    def __call__(self, sound: Array, progress: Progress) -> Array:
+        """Return (stems, channels, frames) of (channels, frames); stops in the middle once `progress` says so."""
+        given, known = self._core.before(sound)
+        progress.check()
+        if self._request is None:
+            self._request = self._model.create_infer_request()
+        request = self._request
+        request.start_async([one[None] for one in given], share_inputs=True)
+        try:
+            while not request.wait_for(_LOOK_MS):
+                progress.check()
+        except BaseException:
+            request.cancel()
+            # Memory that it still writes into must outlive it; that it was stopped it says by an exception.
+            with contextlib.suppress(RuntimeError):
+                request.wait_for(_ENDING_MS)
+            self._request = None
+            raise
+        found = tuple(request.get_output_tensor(at).data[0] for at in range(len(self._model.outputs)))
+        progress.check()
+        return self._core.after(found, known)
+
+
+def package() -> Any:
+    """Return OpenVINO, or None where it is not installed.
+
+    When it is imported it tells its makers over the network that it was, unless the part that does so is missing:
+    nobody here was asked for that, so it is.
+    """
+    if find_spec("openvino") is None:
+        return None
+    sys.modules.setdefault("openvino_telemetry", cast(Any, None))
+    try:
+        return import_module("openvino")
+    except (ImportError, OSError) as problem:
+        log.info("OpenVINO does not start: %s", problem)
+        return None
+
+
+def export(net: nn.Module, form: Form) -> None:
+    """Write a network in the form of OpenVINO. Takes a minute and as much memory as a few of its runs.
+
+    Parameters
+    ----------
+    net
+        With its weights.
+    form
+        Where to, and how it is cut.
+
+    Raises
+    ------
+    ImportError
+        If OpenVINO is not installed.
+    """
+    import warnings
+
+    import torch
+
+    openvino = package()
+    if openvino is None:
+        raise ImportError("openvino")
+    from openvino.frontend import FrontEndManager
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+
+    example, _ = form.core.before(np.zeros((2, form.core.length), np.float32))
+    given = tuple(torch.from_numpy(one)[None].clone() for one in example)
+    with torch.no_grad(), warnings.catch_warnings():
+        # That its branches are taken as they come for this one length is what is wanted.
+        warnings.simplefilter("ignore")
+        trace: Any = torch.jit.trace
+        traced = trace(form.heart(net).eval(), given, check_trace=False)
+        converter = FrontEndManager().load_by_framework("pytorch")
+        decoder = TorchScriptPythonDecoder(traced, example_input=given)
+        model = converter.convert(converter.load(decoder))
+        model.reshape({at: list(one.shape) for at, one in enumerate(given)})
+    temporary = form.path.with_name(f"making-{form.path.name}")
+    openvino.save_model(model, temporary, compress_to_fp16=False)
+    temporary.with_suffix(".bin").replace(form.path.with_suffix(".bin"))
+    temporary.replace(form.path)
+
+
+def usable(form: Form) -> bool:
+    """Whether a form lies there, and OpenVINO is here to compute it."""
+    return form.ready and find_spec("openvino") is not None
+
+
+def exactly() -> bool:
+    """Whether the person wants no half precision."""
+    return bool(settings.stored("exact"))

@@ -208,10 +208,7 @@ def main() -> None:
         with device.using(given.device):
             print(json.dumps(measure(key, side, given.seconds, given.device, folder / f"{key}-{side}.npy")))
         return
-    print(
-        f"{given.seconds:.0f} s of stereo on {given.device}, {os.cpu_count()} processors, "
-        f"median of {given.rounds}"
-    )
+    print(f"{given.seconds:.0f} s of stereo on {given.device}, {os.cpu_count()} processors, median of {given.rounds}")
     print(
         f"{'model':26s} {'side':7s} {'x real time':>12s} {'first sound':>12s} {'peak memory':>12s} {'difference':>11s}"
     )

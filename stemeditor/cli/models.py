@@ -90,6 +90,17 @@ def verify(
 
 
 @app.command()
+def prepare(keys: _Keys) -> None:
+    """Bring networks into the form that is fastest on this machine, as every download and import does by itself."""
+    from stemeditor.jobs.models import prepare as prepare_model
+
+    with bars(False) as bar:
+        for key in keys:
+            with bar(key) as progress:
+                prepare_model(key, progress)
+
+
+@app.command()
 def remove(keys: _Keys) -> None:
     """Delete the weights of models."""
     from stemeditor.jobs.models import remove_model

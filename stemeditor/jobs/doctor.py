@@ -111,15 +111,8 @@ def _networks() -> tuple[bool, str]:
     method = Compact()
     noise = np.random.default_rng(0).standard_normal((2, 4410)).astype(np.float32)
     method.separate(Audio(noise, 44100), {}, Silent())
-    net, _ = method.network()
-    import torch
-
     devices = ", ".join(one.name for one in device.found())
-    weights = sum(value.numel() for value in net.parameters())
-    return (
-        True,
-        f"PyTorch {torch.__version__}; {devices}; {method.info.name.lower()}, {weights / 1e6:.1f} million weights",
-    )
+    return True, f"{devices}; {method.info.name.lower()} by {method.program}"
 
 
 def _models() -> tuple[bool, str]:

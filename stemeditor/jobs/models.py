@@ -9,7 +9,7 @@ from pathlib import Path
 
 from stemeditor.errors import FileProblem, UserError
 from stemeditor.methods import importing, neural, registry
-from stemeditor.methods.pretrained import Pretrained
+from stemeditor.methods.exported import Preparable
 from stemeditor.nets.description import SUFFIX
 from stemeditor.progress import Part, Progress
 from stemeditor.weights import catalogue, download, store
@@ -120,15 +120,7 @@ def remove_model(key: str) -> float:
         If they are not here, or cannot be deleted.
     """
     if key.startswith(neural.OWN):
-        path = neural.own_folder() / f"{key.removeprefix(neural.OWN)}{SUFFIX}"
-        try:
-            size = path.stat().st_size
-            path.unlink()
-        except OSError as problem:
-            raise FileProblem(
-                f"There is no network “{key}” that could be deleted.", "See: stemeditor models list"
-            ) from problem
-        return size / 1e6
+        return neural.remove(key) / 1e6
     return store.remove(key) / 1e6
 
 
@@ -167,8 +159,7 @@ def move_weights(target: Path, progress: Progress) -> None:
 
 def prepare(key: str, progress: Progress) -> None:
     """Bring a network into the form that is fastest here; in a process of its own, whose memory goes with it."""
-    method = registry.load(key)
-    if not isinstance(getattr(method, "method", method), Pretrained):
+    if _preparable(key) is None:
         return
     progress.advance(0.0, "Preparing for this machine")
     process = multiprocessing.get_context("spawn").Process(target=_prepare, args=(key,), daemon=True)
@@ -187,9 +178,14 @@ def prepare(key: str, progress: Progress) -> None:
 
 def _prepare(key: str) -> None:
     try:
-        method = registry.load(key)
-        inner = getattr(method, "method", method)
-        if isinstance(inner, Pretrained):
-            inner.prepare()
+        method = _preparable(key)
+        if method is not None:
+            method.prepare()
     except UserError:
         return
+
+
+def _preparable(key: str) -> Preparable | None:
+    method = registry.load(key)
+    inner = getattr(method, "method", method)
+    return inner if isinstance(inner, Preparable) else None

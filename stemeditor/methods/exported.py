@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,16 +61,30 @@ class Form:
         What surrounds the part that lies there.
     heart
         Takes that part out of the whole network: tensors in, tensors out, of shapes that never change.
+    elastic
+        Whether their last axis may have any length after all.
     """
 
     path: Path
     core: Core
     heart: Callable[[nn.Module], nn.Module]
+    elastic: bool = False
 
     @property
     def ready(self) -> bool:
         """Whether it lies there."""
         return self.path.is_file()
+
+
+@runtime_checkable
+class Preparable(Protocol):
+    """A method with a network that OpenVINO may compute."""
+
+    def prepare(self) -> None:
+        """Bring it into the form in which this machine's processor computes it fastest.
+
+        Takes a minute and a few gigabytes for a large one; does nothing where there is no such form, or where it is.
+        """
 
 
 class Refused(Exception):
@@ -185,7 +199,8 @@ def export(net: nn.Module, form: Form) -> None:
         converter = FrontEndManager().load_by_framework("pytorch")
         decoder = TorchScriptPythonDecoder(traced, example_input=given)
         model = converter.convert(converter.load(decoder))
-        model.reshape({at: list(one.shape) for at, one in enumerate(given)})
+        shapes = [[*one.shape[:-1], -1] if form.elastic else [*one.shape] for one in given]
+        model.reshape({at: openvino.PartialShape(shape) for at, shape in enumerate(shapes)})
     temporary = form.path.with_name(f"making-{form.path.name}")
     openvino.save_model(model, temporary, compress_to_fp16=False)
     temporary.with_suffix(".bin").replace(form.path.with_suffix(".bin"))

@@ -13,9 +13,10 @@ import numpy as np
 
 from stemeditor import paths
 from stemeditor.audio.buffer import Audio
-from stemeditor.errors import UserError
-from stemeditor.methods import device
+from stemeditor.errors import FileProblem, UserError
 from stemeditor.methods.base import MethodInfo, Params, Stems
+from stemeditor.methods.exported import ENDING, Form
+from stemeditor.methods.masking_core import MaskingCore
 from stemeditor.nets.description import SUFFIX, Description, describe
 from stemeditor.progress import Progress
 
@@ -50,10 +51,6 @@ class Neural:
         self.path = path
         self.info = info
 
-    def network(self) -> tuple[nn.Module, Description]:
-        """Return the network, read at the first call, and what its file says. Raises as `separate`."""
-        return _loaded(self.path, _changed(self.path))
-
     def separate(self, mix: Audio, params: Params, progress: Progress) -> Stems:
         """Return every stem but the rest; see `Method`.
 
@@ -62,29 +59,18 @@ class Neural:
         UserError
             If the file cannot be used, or what computes is not installed as it should be.
         """
-        net, description = self.network()
-        import torch
+        engine, description = _engine(self.path, _changed(self.path))
+        found = engine(np.array(mix.samples, np.float32), progress)
+        return {name: found[at] for at, name in enumerate(description.stems) if name != self.info.rest}
 
-        from stemeditor.nets.masking import Masking
+    @property
+    def program(self) -> str:
+        """What computes, for people; see `Engine.program`."""
+        return _engine(self.path, _changed(self.path))[0].program
 
-        wanted = {name: at for at, name in enumerate(description.stems) if name != self.info.rest}
-        samples = np.array(mix.samples, np.float32)
-        if device.chosen().key != device.CPU or not isinstance(net, Masking):
-            found = _engine(self.path, _changed(self.path))(samples, progress)
-            return {name: found[at] for name, at in wanted.items()}
-        with torch.inference_mode():
-            progress.check()
-            spectra = net.front(torch.from_numpy(samples)[None])
-            progress.check()
-            masks = net.masks(spectra, progress.check)[0]
-            stems = {}
-            for name, at in wanted.items():
-                progress.check()
-                # One stem at a time: all at once would hold eight times the song's spectrum.
-                stem = net.points.spread(masks[at]) * spectra[0]
-                progress.check()
-                stems[name] = net.front.inverse(stem, mix.frames).numpy()
-            return stems
+    def prepare(self) -> None:
+        """See `exported.Preparable`."""
+        _engine(self.path, _changed(self.path))[0].prepare()
 
 
 class Compact(Neural):
@@ -150,8 +136,37 @@ def install(path: Path, name: str) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f"{name}.part"
     shutil.copyfile(path, temporary)
+    # What was made of an older one of that name would be computed in its place.
+    _form_of(folder / f"{name}{SUFFIX}").unlink(missing_ok=True)
     temporary.replace(folder / f"{name}{SUFFIX}")
     return f"{OWN}{name}"
+
+
+def remove(key: str) -> int:
+    """Delete a person's own network, and return how many bytes that was.
+
+    Raises
+    ------
+    FileProblem
+        If it is not there or cannot be deleted.
+    """
+    path = own_folder() / f"{key.removeprefix(OWN)}{SUFFIX}"
+    form = _form_of(path)
+    try:
+        size = path.stat().st_size
+        for one in (form, form.with_suffix(".bin")):
+            one.unlink(missing_ok=True)
+        path.unlink()
+    except OSError as problem:
+        raise FileProblem(
+            f"There is no network “{key}” that could be deleted.", "See: stemeditor models list"
+        ) from problem
+    return size
+
+
+def _form_of(path: Path) -> Path:
+    """Return where the network of a file lies in OpenVINO's form."""
+    return path.with_name(f"{path.stem}{ENDING}")
 
 
 def own(key: str) -> Neural:
@@ -193,20 +208,23 @@ def _changed(path: Path) -> float:
         return 0.0
 
 
-@lru_cache(maxsize=2)
-def _engine(path: Path, changed: float) -> Engine:
-    """Return the network as it computes on whatever device is chosen; another one than that of `_loaded`."""
+@lru_cache(maxsize=4)
+def _engine(path: Path, changed: float) -> tuple[Engine, Description]:
     from stemeditor.methods.engine import Engine
 
-    return Engine(lambda: _read(path)[0], _loaded(path, changed)[1].rate)
+    description = describe(path)
+    form = Form(_form_of(path), MaskingCore(description), _heart, elastic=True)
+    return Engine(lambda: _read(path), description.rate, form=form), description
 
 
-@lru_cache(maxsize=2)
-def _loaded(path: Path, changed: float) -> tuple[nn.Module, Description]:
-    return _read(path)
+def _heart(net: nn.Module) -> nn.Module:
+    from stemeditor.nets.masking import Masking, MaskingHeart
+
+    assert isinstance(net, Masking)
+    return MaskingHeart(net)
 
 
-def _read(path: Path) -> tuple[nn.Module, Description]:
+def _read(path: Path) -> nn.Module:
     try:
         from stemeditor.nets import checkpoint
     except (ImportError, OSError) as problem:
@@ -214,4 +232,4 @@ def _read(path: Path) -> tuple[nn.Module, Description]:
             f"What networks compute with does not start here ({problem}).",
             "Reinstall torch 2.11 with the installer, or choose a method that needs none, such as classic.",
         ) from problem
-    return checkpoint.load(path)
+    return checkpoint.load(path)[0]

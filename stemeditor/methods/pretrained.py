@@ -103,10 +103,7 @@ class Pretrained(ABC):
             return _engines[key]
 
     def prepare(self) -> None:
-        """Bring the networks into the form in which this machine's processor computes them fastest.
-
-        Takes a minute and a few gigabytes for a large one; does nothing where there is no such form.
-        """
+        """See `exported.Preparable`."""
         published = catalogue.packs().get(self.pack)
         for source in published.files if published else ():
             self.engine(source.name).prepare()

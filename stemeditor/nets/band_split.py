@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from stemeditor.nets.description import HOP, POINTS, WINDOW
 from stemeditor.nets.fronts import ROWS
-from stemeditor.nets.masking import POINTS, Check, Masking
+from stemeditor.nets.masking import Check, Masking
 
 
 class BandSplit(Masking):
@@ -46,8 +47,8 @@ class BandSplit(Masking):
     def __init__(
         self,
         stems: int = 4,
-        window: int = 4096,
-        hop: int = 1024,
+        window: int = WINDOW,
+        hop: int = HOP,
         points: Sequence[Sequence[int]] = POINTS,
         band: int = 7,
         together: int = 2,

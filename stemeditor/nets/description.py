@@ -13,6 +13,12 @@ from stemeditor.errors import FileProblem
 KEY = "stemeditor"
 SUFFIX = ".safetensors"
 
+WINDOW, HOP = 4096, 1024
+"""Of the networks' transforms, unless they say otherwise."""
+
+POINTS = ((160, 1), (160, 2), (68, 8), (32, 32))
+"""Of that transform at 44.1 kHz: 11 Hz to 1.7 kHz, 22 Hz to 5.2 kHz, 86 Hz to 11 kHz, 345 Hz above."""
+
 _LENGTH_BYTES = 8
 _LONGEST_HEADER = 1 << 24
 
@@ -40,6 +46,21 @@ class Description:
     stems: tuple[str, ...]
     rate: int = 44100
     provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def window(self) -> int:
+        """Frames in a window of its transform."""
+        return int(self.arguments.get("window", WINDOW))
+
+    @property
+    def hop(self) -> int:
+        """Frames between windows."""
+        return int(self.arguments.get("hop", HOP))
+
+    @property
+    def points(self) -> tuple[tuple[int, int], ...]:
+        """Its frequency axis: how many points, and how many bins in each, from 0 Hz up."""
+        return tuple((int(count), int(width)) for count, width in self.arguments.get("points", POINTS))
 
     def to_json(self) -> str:
         """Return it as it stands in the header."""

@@ -140,27 +140,42 @@ class Sight(nn.Module):
         super().__init__()
         self.points = points
         bins = torch.arange(points.bins, dtype=torch.float64)
-        turn = torch.exp(-2j * torch.pi * bins * hop / window).to(torch.complex64)
-        self.register_buffer("turn", turn[:, None], persistent=False)
+        angle = -2 * torch.pi * bins * hop / window
+        self.register_buffer("cosine", angle.cos().float()[:, None], persistent=False)
+        self.register_buffer("sine", angle.sin().float()[:, None], persistent=False)
         self.register_buffer("slope", (1.0 + bins / _SLOPE_BINS).float()[:, None], persistent=False)
-        self.turn: Tensor
+        self.cosine: Tensor
+        self.sine: Tensor
         self.slope: Tensor
 
-    def forward(self, spectra: Tensor) -> Tensor:
-        """Return (batch, `ROWS`, points, hops) of complex (batch, 2, bins, hops)."""
-        level = spectra.abs().square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
-        even = spectra * (self.slope / level.clamp_min(_QUIETEST))
-        left, right = even[:, 0], even[:, 1]
-        middle = (left + right) / 2
-        powers = self.points.mean(power(torch.stack([left, right, middle, (left - right) / 2], dim=1)))
-        between = self.points.mean(left * right.conj())
-        before = nn.functional.pad(middle, (1, 0))[..., :-1]
-        steady = self.points.mean(middle * before.conj() * self.turn)
+    def forward(self, real: Tensor, imaginary: Tensor) -> Tensor:
+        """Return (batch, `ROWS`, points, hops) of the parts of spectra, (batch, 2, bins, hops) each."""
+        level = (real.square() + imaginary.square()).mean(dim=(1, 2, 3), keepdim=True).sqrt()
+        even = self.slope / level.clamp_min(_QUIETEST)
+        real, imaginary = real * even, imaginary * even
+        middle = real.mean(dim=1), imaginary.mean(dim=1)
+        side = middle[0] - real[:, 1], middle[1] - imaginary[:, 1]
+        powers = self.points.mean(
+            torch.cat([real, middle[0][:, None], side[0][:, None]], dim=1).square()
+            + torch.cat([imaginary, middle[1][:, None], side[1][:, None]], dim=1).square()
+        )
+        between = _turned_by((real[:, 0], imaginary[:, 0]), (real[:, 1], imaginary[:, 1]))
+        before = _turned_by(middle, (_later(middle[0]), _later(middle[1])))
+        steady = _turned_by(before, (self.cosine, -self.sine))
         both = (powers[:, 0] * powers[:, 1]).sqrt() + _QUIETEST
-        last = nn.functional.pad(powers[:, 2], (1, 0))[..., :-1]
-        own = (powers[:, 2] * last).sqrt() + _QUIETEST
-        parts = torch.stack([between.real / both, between.imag / both, steady.real / own, steady.imag / own], dim=1)
-        return torch.cat([(powers + _QUIETEST) ** (_POWER / 2), parts], dim=1)
+        own = (powers[:, 2] * _later(powers[:, 2])).sqrt() + _QUIETEST
+        parts = [self.points.mean(part) / both for part in between] + [self.points.mean(part) / own for part in steady]
+        return torch.cat([(powers + _QUIETEST) ** (_POWER / 2), torch.stack(parts, dim=1)], dim=1)
+
+
+def _later(values: Tensor) -> Tensor:
+    """Return (..., hops) moved by one hop."""
+    return nn.functional.pad(values, (1, 0))[..., :-1]
+
+
+def _turned_by(one: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """Return the parts of complex numbers times the conjugate of others, by their parts."""
+    return one[0] * other[0] + one[1] * other[1], one[1] * other[0] - one[0] * other[1]
 
 
 def power(spectra: Tensor) -> Tensor:

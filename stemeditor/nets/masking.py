@@ -12,9 +12,6 @@ from stemeditor.nets.fronts import ComplexStft, Points, Sight
 
 Check: TypeAlias = Callable[[], object]
 
-POINTS = ((160, 1), (160, 2), (68, 8), (32, 32))
-"""Of a transform of 4096 at 44.1 kHz: 11 Hz to 1.7 kHz, 22 Hz to 5.2 kHz, 86 Hz to 11 kHz, 345 Hz above."""
-
 
 class Masking(nn.Module):
     """A network that takes stereo sound apart by complex masks on its spectrum.
@@ -47,15 +44,31 @@ class Masking(nn.Module):
 
         Between its parts it calls `check`, which may end the work by an exception.
         """
-        seen = self.sight(spectra)
+        return torch.complex(*self.parts(spectra.real, spectra.imag, check))
+
+    def parts(self, real: Tensor, imaginary: Tensor, check: Check = bool) -> tuple[Tensor, Tensor]:
+        """Return real and imaginary part of the masks, of those of the spectra; see `masks`."""
+        seen = self.sight(real, imaginary)
         check()
         drawn = self.draw(seen, check).float()
         drawn = drawn.reshape(drawn.shape[0], 2, self.stems, 2, *drawn.shape[2:])
-        real, imaginary = drawn[:, 0], drawn[:, 1]
+        across, turned = drawn[:, 0], drawn[:, 1]
         # Moved by as much as they need to add up.
-        real = real + (1.0 - real.sum(dim=1, keepdim=True)) / self.stems
-        return torch.complex(real, imaginary - imaginary.mean(dim=1, keepdim=True))
+        across = across + (1.0 - across.sum(dim=1, keepdim=True)) / self.stems
+        return across, turned - turned.mean(dim=1, keepdim=True)
 
     def draw(self, seen: Tensor, check: Check = bool) -> Tensor:
         """Return (batch, 2 * stems * 2, points, hops) of (batch, `ROWS`, points, hops): what becomes the masks."""
         raise NotImplementedError
+
+
+class MaskingHeart(nn.Module):
+    """A `Masking` without its transforms and without complex numbers: other programs than PyTorch can compute it."""
+
+    def __init__(self, net: Masking) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, real: Tensor, imaginary: Tensor) -> tuple[Tensor, Tensor]:
+        """Return `Masking.parts`."""
+        return self.net.parts(real, imaginary)

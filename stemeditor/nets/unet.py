@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from stemeditor.nets.description import HOP, POINTS, WINDOW
 from stemeditor.nets.fronts import ROWS
-from stemeditor.nets.masking import POINTS, Check, Masking
+from stemeditor.nets.masking import Check, Masking
 
 _LEAK = 0.1
 _BROAD = 3
@@ -41,8 +42,8 @@ class UNet(Masking):
     def __init__(
         self,
         stems: int = 4,
-        window: int = 4096,
-        hop: int = 1024,
+        window: int = WINDOW,
+        hop: int = HOP,
         points: Sequence[Sequence[int]] = POINTS,
         widths: Sequence[int] = (16, 32, 64, 96, 128),
         kernel: int = 5,

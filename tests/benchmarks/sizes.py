@@ -63,8 +63,9 @@ def candidate(name: str) -> tuple[Callable[[np.ndarray], object], int]:
     """Return what separates (2, frames), and how many weights it has."""
     if name == SHIPPED:
         from stemeditor.methods import neural, registry
+        from stemeditor.nets import checkpoint
 
-        net, _ = neural.Compact().network()
+        net, _ = checkpoint.load(neural.Compact().path)
         return ours(registry.load("compact")), count(net)
     return random_weights(*OURS[name])
 

@@ -7,14 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from stemeditor import nets
+from stemeditor import nets, settings
 from stemeditor.audio.buffer import Audio
 from stemeditor.errors import FileProblem, UserError
-from stemeditor.methods import neural, registry, runner
+from stemeditor.methods import device, exported, neural, registry, runner
 from stemeditor.nets import checkpoint
 from stemeditor.nets.description import Description, describe
 from stemeditor.progress import Silent
+from stemeditor.settings import Settings
 from tests.helpers.card import card
 from tests.helpers.sounds import music
 from tests.nets.test_nets import SMALL, small
@@ -25,6 +27,12 @@ __all__ = ["card"]
 def separated(key: str, samples: np.ndarray, rate: int = 44100) -> dict[str, np.ndarray]:
     pieces = list(runner.stream(Audio(samples, rate), registry.load(key), {}, Silent()))
     return {name: np.concatenate([piece.stems[name] for piece in pieces], axis=1) for name in pieces[0].stems}
+
+
+def breathing(seconds: float) -> np.ndarray:
+    """Music over noise: between clean tones there is only rounding, of which each program has its own."""
+    song = music(seconds)
+    return song + np.random.default_rng(0).normal(0, 1e-3, song.shape).astype(np.float32)
 
 
 @pytest.fixture
@@ -93,19 +101,70 @@ def test_a_network_is_not_kept_outside_its_folder(own_network: Path, name: str) 
         neural.install(own_network, name)
 
 
-def test_without_torch_the_method_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_torch_the_method_says_what_to_do(own_network: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    neural.install(own_network, "lesson")
     monkeypatch.delattr(nets, "checkpoint", raising=False)
     monkeypatch.setitem(sys.modules, "stemeditor.nets.checkpoint", None)
-    neural._loaded.cache_clear()
+    neural._engine.cache_clear()
     with pytest.raises(UserError, match="does not start here") as told:
-        separated("compact", music(0.5))
+        separated("own:lesson", music(0.5))
     assert "classic" in told.value.hint
+
+
+def test_the_shipped_form_is_that_of_the_shipped_network() -> None:
+    """Both lie in the repository: one is made of the other by `Neural.prepare`."""
+    if exported.package() is None:
+        pytest.skip("OpenVINO is not here")
+    method = neural.Compact()
+    net, _ = checkpoint.load(method.path)
+    Settings(settings.file()).set("exact", True)
+    for seconds in (3.5, 0.7):
+        song = breathing(seconds)
+        with torch.inference_mode():
+            expected = net(torch.from_numpy(song)[None])[0].numpy()
+        found = method.separate(Audio(song, 44100), {}, Silent())
+        assert method.program == "OpenVINO, f32"
+        assert np.abs(expected[0]).max() > 0.01
+        for at, name in enumerate(method.info.stems[:-1]):
+            assert np.abs(found[name] - expected[at]).max() < 1e-4
+
+
+def test_an_own_network_can_be_prepared_and_prepared_anew(own_network: Path) -> None:
+    if exported.package() is None:
+        pytest.skip("OpenVINO is not here")
+    Settings(settings.file()).set("exact", True)
+    key = neural.install(own_network, "lesson")
+    song = breathing(1.3)
+    before = separated(key, song)
+    neural.own(key).prepare()
+    neural._engine.cache_clear()
+    after = separated(key, song)
+    assert neural.own(key).program == "OpenVINO, f32"
+    assert max(np.abs(before[name] - after[name]).max() for name in before) < 1e-4
+    neural.install(own_network, "lesson")
+    neural._engine.cache_clear()
+    separated(key, song)
+    assert neural.own(key).program == "PyTorch on cpu"
 
 
 def test_torch_is_not_imported_before_a_network_works() -> None:
     code = (
         "import sys; from stemeditor.methods import registry; "
         "[registry.info(key) for key in registry.keys()]; assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_the_shipped_network_needs_no_torch_where_openvino_is() -> None:
+    if exported.package() is None or device.found()[0].key != device.CPU:
+        pytest.skip("PyTorch computes here")
+    code = (
+        "import sys; sys.modules['torch'] = None; import numpy as np; "
+        "from stemeditor.audio.buffer import Audio; from stemeditor.progress import Silent; "
+        "from stemeditor.methods.neural import Compact; "
+        "sound = np.random.default_rng(0).normal(0, 0.1, (2, 9999)).astype('f4'); "
+        "found = Compact().separate(Audio(sound, 44100), {}, Silent()); "
+        "assert set(found) == {'vocals', 'drums', 'bass'}"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 

@@ -133,8 +133,13 @@ def test_sight_shows_place_and_steadiness() -> None:
     tone, between = (torch.sin(2 * torch.pi * bins * 44100 / 4096 * time) for bins in (50, 50.4))
     hit = torch.zeros(44100)
     hit[20 * 1024 + 37] = 1.0
-    both = sight(front(torch.stack([torch.stack([tone, tone]), torch.stack([tone, -tone])])))
-    others = sight(front(torch.stack([torch.stack([between, between]), torch.stack([hit, hit])])))
+
+    def seen(*sounds: torch.Tensor) -> torch.Tensor:
+        spectra = front(torch.stack(sounds))
+        return sight(spectra.real, spectra.imag)
+
+    both = seen(torch.stack([tone, tone]), torch.stack([tone, -tone]))
+    others = seen(torch.stack([between, between]), torch.stack([hit, hit]))
     middle, opposite = both
     assert middle.shape == (ROWS, 420, 45)
     # The channels agree: coherence 1, no side. They disagree: coherence -1, no middle.

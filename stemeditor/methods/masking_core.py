@@ -1,0 +1,62 @@
+"""What surrounds the networks of ours that draw masks: the transform before them, and masked sound behind them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stemeditor.audio.stft import Spectra, Stft
+from stemeditor.methods.exported import Array
+from stemeditor.nets.description import Description
+
+
+@dataclass(frozen=True, slots=True)
+class MaskingCore:
+    """`exported.Core` of a `nets.masking.Masking`.
+
+    Parameters
+    ----------
+    description
+        Of the network.
+    """
+
+    description: Description
+
+    @property
+    def length(self) -> int:
+        """Any would do."""
+        return self.description.rate
+
+    def fits(self, frames: int) -> bool:
+        """Whether a piece of so many frames can be computed: of any length."""
+        return True
+
+    def before(self, sound: Array) -> tuple[tuple[Array, ...], tuple[Spectra, int]]:
+        """Return real and imaginary parts of the spectra, (channels, bins, hops)."""
+        spectra = self._transform.forward(sound)
+        return (np.ascontiguousarray(spectra.real), np.ascontiguousarray(spectra.imag)), (spectra, sound.shape[-1])
+
+    def after(self, found: tuple[Array, ...], known: tuple[Spectra, int]) -> Array:
+        """Return what the masks, (stems, channels, points, hops), let through, as sound."""
+        spectra, frames = known
+        real, imaginary = found
+        places = self._places(spectra.shape[1])
+        sound = np.empty((len(real), spectra.shape[0], frames), np.float32)
+        for out, across, turned in zip(sound, real, imaginary, strict=True):
+            mask = np.empty(across.shape, np.complex64)
+            mask.real, mask.imag = across, turned
+            stem = np.take(mask, places, axis=1)
+            stem *= spectra
+            out[:] = self._transform.inverse(stem, frames)
+        return sound
+
+    @property
+    def _transform(self) -> Stft:
+        return Stft(self.description.window, self.description.hop)
+
+    def _places(self, bins: int) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+        """Return the point that each bin belongs to; what lies above all of them belongs to the last."""
+        widths = [width for count, width in self.description.points for _ in range(count)]
+        covered = np.repeat(np.arange(len(widths)), widths)
+        return np.concatenate([covered, np.full(bins - len(covered), len(widths) - 1)])

@@ -19,7 +19,8 @@ _CHUNK_HOPS = 256
 class Stft:
     """A periodic Hann window's transform with perfect reconstruction at any length.
 
-    Hop k is centred at frame k * `hop`; before its start and behind its end the sound counts as silence.
+    Hop k is centred at frame k * `hop`; before its start and behind its end the sound counts as silence, or as its own
+    mirror image.
 
     Parameters
     ----------
@@ -27,6 +28,9 @@ class Stft:
         Frames in a window, even.
     hop
         Frames between windows; at most half a window.
+    mirrored
+        Whether the ends are mirrored; then no hop is centred behind the end. The sound must be longer than half a
+        window. Many networks hear it so.
 
     Raises
     ------
@@ -36,6 +40,7 @@ class Stft:
 
     window: int
     hop: int
+    mirrored: bool = False
 
     def __post_init__(self) -> None:
         if self.window % 2 or not 0 < self.hop <= self.window // 2:
@@ -48,7 +53,7 @@ class Stft:
 
     def hops(self, frames: int) -> int:
         """Return how many windows a sound of that length takes."""
-        return -(-frames // self.hop) + 1
+        return (frames // self.hop if self.mirrored else -(-frames // self.hop)) + 1
 
     def frequencies(self, rate: int) -> NDArray[np.float32]:
         """Return (bins,) the frequency of each bin in Hz."""
@@ -61,8 +66,11 @@ class Stft:
         channels, frames = samples.shape
         count = self.hops(frames)
         half = self.window // 2
-        padded = np.zeros((channels, (count - 1) * self.hop + self.window), np.float32)
-        padded[:, half : half + frames] = samples
+        if self.mirrored:
+            padded = np.pad(np.asarray(samples, np.float32), ((0, 0), (half, half)), mode="reflect")
+        else:
+            padded = np.zeros((channels, (count - 1) * self.hop + self.window), np.float32)
+            padded[:, half : half + frames] = samples
         views = np.lib.stride_tricks.sliding_window_view(padded, self.window, axis=1)[:, :: self.hop]
         out = np.empty((channels, self.bins, count), np.complex64)
         window = self._window()

@@ -18,7 +18,7 @@ from stemeditor.audio.convert import to_channels
 from stemeditor.audio.store import release_pages
 from stemeditor.errors import FileProblem
 from stemeditor.methods.base import Method, MethodInfo, Params, Stems
-from stemeditor.methods.exported import ENDING, Form, exactly
+from stemeditor.methods.exported import Form, form_of
 from stemeditor.methods.hybrid_core import HybridCore
 from stemeditor.methods.pretrained import OVERLAP_PARAM, PRESETS, SHIFTS_PARAM, Pretrained
 from stemeditor.progress import Progress
@@ -27,7 +27,6 @@ from stemeditor.weights import reading
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from stemeditor.methods.engine import Engine
 
 SOURCES = ("drums", "bass", "other", "vocals")
 """In the order of the networks."""
@@ -96,14 +95,14 @@ class Demucs(Pretrained):
         self._sources = sources
         self._counts = counts or tuple((1.0,) * len(sources) for _ in files)
         self._wanted = sources
+        # Those with a transformer hear pieces of one length only.
+        self.elastic = not info.whole
 
     def learn(self, song: Audio, params: Params, progress: Progress) -> Method:
         """Return the method for one song, whose level it must know; see `Learner`."""
         # What is missing is said before anything else.
-        engines = [self.engine(name) for name in self._needed()]
-        # The end of a song is heard with what comes before it: a piece of its own length would be computed slowly.
-        shaped = not exactly() and any(engine.shaped for engine in engines)
-        return _Levelled(self, replace(self.info, whole=self.info.whole or shaped), *level(song, progress))
+        info = self.shaped(self._needed())
+        return _Levelled(self, info, *level(song, progress))
 
     def only(self, stems: Iterable[str]) -> Demucs:
         """Return the method for some of its stems: networks that give nothing to them are not asked."""
@@ -141,14 +140,9 @@ class Demucs(Pretrained):
             name for name, counts in zip(self._files, self._counts, strict=True) if any(counts[one] for one in at)
         )
 
-    def _built(self, file: Path) -> Engine:
-        from stemeditor.methods.engine import Engine
-
+    def _form(self, file: Path) -> Form | None:
         core = self._core(file)
-        if core is None:
-            return Engine(lambda: self._read(file), 44100)
-        form = Form(file.with_name(f"{file.stem}{ENDING}"), core, _heart)
-        return Engine(lambda: self._read(file), 44100, not core.filling, form)
+        return None if core is None else Form(form_of(file), core, _heart)
 
     def _core(self, file: Path) -> HybridCore | None:
         """Return what surrounds the network's layers, as far as its file says; None if it is of another build."""

@@ -36,6 +36,10 @@ class Core(Protocol):
     """What comes before and behind the part of a network that has one shape: transforms, levels, lengths."""
 
     @property
+    def channels(self) -> int:
+        """Of the sound."""
+
+    @property
     def length(self) -> int:
         """Frames of the pieces that the shape is made for."""
 
@@ -189,7 +193,7 @@ def export(net: nn.Module, form: Form) -> None:
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
-    example, _ = form.core.before(np.zeros((2, form.core.length), np.float32))
+    example, _ = form.core.before(np.zeros((form.core.channels, form.core.length), np.float32))
     given = tuple(torch.from_numpy(one)[None].clone() for one in example)
     with torch.no_grad(), warnings.catch_warnings():
         # That its branches are taken as they come for this one length is what is wanted.
@@ -205,6 +209,11 @@ def export(net: nn.Module, form: Form) -> None:
     openvino.save_model(model, temporary, compress_to_fp16=False)
     temporary.with_suffix(".bin").replace(form.path.with_suffix(".bin"))
     temporary.replace(form.path)
+
+
+def form_of(weights: Path) -> Path:
+    """Return where the network of a file lies in this form, or will lie: beside it."""
+    return weights.with_name(f"{weights.stem}{ENDING}")
 
 
 def usable(form: Form) -> bool:

@@ -41,6 +41,11 @@ class HybridCore:
     length: int
     filling: bool
 
+    @property
+    def channels(self) -> int:
+        """Stereo."""
+        return 2
+
     def fits(self, frames: int) -> bool:
         """Whether a piece of so many frames can be computed in the one shape that other programs know."""
         return frames <= self.length if self.filling else frames == self.length

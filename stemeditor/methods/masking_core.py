@@ -24,6 +24,11 @@ class MaskingCore:
     description: Description
 
     @property
+    def channels(self) -> int:
+        """Stereo."""
+        return 2
+
+    @property
     def length(self) -> int:
         """Any would do."""
         return self.description.rate

@@ -15,7 +15,7 @@ from stemeditor import paths
 from stemeditor.audio.buffer import Audio
 from stemeditor.errors import FileProblem, UserError
 from stemeditor.methods.base import MethodInfo, Params, Stems
-from stemeditor.methods.exported import ENDING, Form
+from stemeditor.methods.exported import Form, form_of
 from stemeditor.methods.masking_core import MaskingCore
 from stemeditor.nets.description import SUFFIX, Description, describe
 from stemeditor.progress import Progress
@@ -137,7 +137,7 @@ def install(path: Path, name: str) -> str:
     temporary = folder / f"{name}.part"
     shutil.copyfile(path, temporary)
     # What was made of an older one of that name would be computed in its place.
-    _form_of(folder / f"{name}{SUFFIX}").unlink(missing_ok=True)
+    form_of(folder / f"{name}{SUFFIX}").unlink(missing_ok=True)
     temporary.replace(folder / f"{name}{SUFFIX}")
     return f"{OWN}{name}"
 
@@ -151,7 +151,7 @@ def remove(key: str) -> int:
         If it is not there or cannot be deleted.
     """
     path = own_folder() / f"{key.removeprefix(OWN)}{SUFFIX}"
-    form = _form_of(path)
+    form = form_of(path)
     try:
         size = path.stat().st_size
         for one in (form, form.with_suffix(".bin")):
@@ -162,11 +162,6 @@ def remove(key: str) -> int:
             f"There is no network “{key}” that could be deleted.", "See: stemeditor models list"
         ) from problem
     return size
-
-
-def _form_of(path: Path) -> Path:
-    """Return where the network of a file lies in OpenVINO's form."""
-    return path.with_name(f"{path.stem}{ENDING}")
 
 
 def own(key: str) -> Neural:
@@ -213,7 +208,7 @@ def _engine(path: Path, changed: float) -> tuple[Engine, Description]:
     from stemeditor.methods.engine import Engine
 
     description = describe(path)
-    form = Form(_form_of(path), MaskingCore(description), _heart, elastic=True)
+    form = Form(form_of(path), MaskingCore(description), _heart, elastic=True)
     return Engine(lambda: _read(path), description.rate, form=form), description
 
 

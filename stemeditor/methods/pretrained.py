@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from stemeditor.audio.buffer import Audio
 from stemeditor.errors import UserError
 from stemeditor.methods.base import OVERLAP, SHIFTS, MethodInfo, Missing, Param, Params, Preset, Stems
+from stemeditor.methods.exported import Form, exactly
 from stemeditor.progress import Progress
 from stemeditor.weights import catalogue, store
 
@@ -99,20 +101,34 @@ class Pretrained(ABC):
                     raise UserError(lacking.text, f"Get it with: {lacking.command}")
                 while len(_engines) >= _MOST:
                     _engines.pop(next(iter(_engines)))
-                _engines[key] = self._built(file)
+                from stemeditor.methods.engine import Engine
+
+                # Read once something is to be computed.
+                rate = self.info.rate or _RATE
+                _engines[key] = Engine(lambda: self._read(file), rate, self.elastic, self._form(file))
             return _engines[key]
+
+    def shaped(self, names: Iterable[str]) -> MethodInfo:
+        """Return `info` as it is for the networks of these files: with pieces of one length if that makes them fast.
+
+        Then the end of a song is heard with what comes before it.
+        """
+        engines = [self.engine(name) for name in names]
+        return replace(self.info, whole=self.info.whole or (not exactly() and any(engine.shaped for engine in engines)))
 
     def prepare(self) -> None:
         """See `exported.Preparable`."""
+        for name in self.networks():
+            self.engine(name).prepare()
+
+    def networks(self) -> tuple[str, ...]:
+        """Return the names of the files that hold a network each."""
         published = catalogue.packs().get(self.pack)
-        for source in published.files if published else ():
-            self.engine(source.name).prepare()
+        return tuple(source.name for source in published.files) if published else ()
 
-    def _built(self, file: Path) -> Engine:
-        """Return the network of one file, to be read once something is to be computed. Raises as `engine`."""
-        from stemeditor.methods.engine import Engine
-
-        return Engine(lambda: self._read(file), self.info.rate or _RATE, self.elastic)
+    def _form(self, file: Path) -> Form | None:
+        """Return how the network of one file can be put into the form of OpenVINO, if it can."""
+        return None
 
     @abstractmethod
     def _read(self, file: Path) -> nn.Module:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,9 @@ import numpy as np
 from stemeditor.audio.buffer import Audio
 from stemeditor.errors import FileProblem, UserError
 from stemeditor.methods.base import OVERLAP, SHIFTS, MethodInfo, Missing, Params, Preset, Stems
+from stemeditor.methods.exported import Form, form_of
 from stemeditor.methods.pretrained import OVERLAP_PARAM, SHIFTS_PARAM, Pretrained
+from stemeditor.methods.roformer_core import RoformerCore
 from stemeditor.progress import Progress
 from stemeditor.weights import reading, store
 
@@ -89,17 +92,43 @@ class RoformerMethod(Pretrained):
             "stemeditor models import CHECKPOINT CONFIG.yaml",
         )
 
+    def learn(self, song: Audio, params: Params, progress: Progress) -> RoformerMethod:
+        """Return the method with pieces as this machine computes them fastest; see `Learner`."""
+        fitted = copy(self)
+        fitted.info = self.shaped(self.networks())
+        return fitted
+
+    def networks(self) -> tuple[str, ...]:
+        """See `Pretrained.networks`."""
+        return (self._weights,)
+
     def separate(self, mix: Audio, params: Params, progress: Progress) -> Stems:
         """See `Method.separate`."""
-        name = next((one for one in store.contents(self.pack) if one.startswith(WEIGHTS)), WEIGHTS)
         sound = np.array(mix.samples, np.float32)
         window = int(self._net.get("stft_n_fft", 2048))
         frames = sound.shape[-1]
         if frames <= window:
             # The transform mirrors the ends; what is shorter than the mirror is first followed by silence.
             sound = np.pad(sound, ((0, 0), (0, window + 1 - frames)))
-        found = self.engine(name)(sound, progress)
+        found = self.engine(self._weights)(sound, progress)
         return {stem: found[at][:, :frames] for at, stem in enumerate(self._stems)}
+
+    @property
+    def _weights(self) -> str:
+        """Name of the file."""
+        return next((one for one in store.contents(self.pack) if one.startswith(WEIGHTS)), WEIGHTS)
+
+    def _form(self, file: Path) -> Form:
+        rate = self.info.rate or 44100
+        core = RoformerCore(
+            self.info.channels or 2,
+            int((self.info.segment_s or 0.0) * rate),
+            int(self._net.get("stft_n_fft", 2048)),
+            int(self._net.get("stft_hop_length", 512)),
+            bool(self._net.get("stft_normalized", False)),
+            bool(self._net.get("zero_dc", False)),
+        )
+        return Form(form_of(file), core, _heart)
 
     def _read(self, file: Path) -> nn.Module:
         from stemeditor.nets.roformer import from_state
@@ -111,6 +140,13 @@ class RoformerMethod(Pretrained):
                 f"The checkpoint of {self.info.name} cannot be used ({problem}).", "Import it again, with its own file."
             ) from problem
         return net
+
+
+def _heart(net: nn.Module) -> nn.Module:
+    from stemeditor.nets.roformer import Roformer, RoformerHeart
+
+    assert isinstance(net, Roformer)
+    return RoformerHeart(net)
 
 
 def bs_roformer() -> RoformerMethod:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -57,7 +58,7 @@ class Roformer(nn.Module):
     """
 
     rows: Tensor
-    counts: Tensor
+    places: Tensor
 
     def __init__(
         self,
@@ -83,10 +84,9 @@ class Roformer(nn.Module):
         self.window, self.hop, self.normalized, self.zero_dc = window, hop, normalized, zero_dc
         rows = [[bin * channels + side for bin in band for side in range(channels)] for band in bands]
         widths = [2 * len(band) for band in rows]
-        flat = torch.tensor([row for band in rows for row in band])
-        counts = torch.bincount(flat, minlength=(window // 2 + 1) * channels).clamp(min=1)
-        self.register_buffer("rows", flat, persistent=False)
-        self.register_buffer("counts", counts, persistent=False)
+        flat = [row for band in rows for row in band]
+        self.register_buffer("rows", torch.tensor(flat), persistent=False)
+        self.register_buffer("places", _places(flat, (window // 2 + 1) * channels), persistent=False)
         looks = {"linear": linear_depth, "time": time_depth, "freq": freq_depth}
         self.layers = nn.ModuleList(
             nn.ModuleDict(
@@ -122,7 +122,7 @@ class Roformer(nn.Module):
         hops = spectrum.shape[-1]
         # (batch, bins x channels, hops): the channels of a bin lie together.
         spectrum = spectrum.reshape(batch, channels, -1, hops).transpose(1, 2).reshape(batch, -1, hops)
-        masks = self._masks(spectrum)
+        masks = torch.complex(*self.parts(spectrum.real, spectrum.imag))
         kept = spectrum[:, None] * masks
         if self.zero_dc:
             kept[:, :, : self.channels] = 0
@@ -137,10 +137,14 @@ class Roformer(nn.Module):
         )
         return out.reshape(batch, self.stems, channels, frames)
 
-    def _masks(self, spectrum: Tensor) -> Tensor:
-        """Return complex (batch, stems, rows, hops) of the spectrum's (batch, rows, hops)."""
-        batch, total, hops = spectrum.shape
-        seen = torch.view_as_real(spectrum[:, self.rows]).permute(0, 2, 1, 3).reshape(batch, hops, -1)
+    def parts(self, real: Tensor, imaginary: Tensor) -> tuple[Tensor, Tensor]:
+        """Return real and imaginary part of masks, (batch, stems, rows, hops), of those of spectra without the stems.
+
+        There are no complex numbers in it: other programs than PyTorch can compute it.
+        """
+        batch, _, hops = real.shape
+        both = torch.stack([real[:, self.rows], imaginary[:, self.rows]], dim=-1)
+        seen = both.transpose(1, 2).reshape(batch, hops, -1)
         readers = self.band_split["to_features"]
         assert isinstance(readers, nn.ModuleList)
         pieces = torch.split(seen, list(self.widths), dim=-1)
@@ -158,10 +162,11 @@ class Roformer(nn.Module):
             assert isinstance(writers, nn.ModuleList)
             parts = [part(band) for part, band in zip(writers, points.unbind(dim=2), strict=True)]
             drawn.append(torch.cat(parts, dim=-1))
-        found = torch.stack(drawn, dim=1).reshape(batch, self.stems, hops, -1, 2).permute(0, 1, 3, 2, 4).float()
-        out = torch.zeros(batch, self.stems, total, hops, 2, device=spectrum.device)
-        out = out.index_add_(2, self.rows, found) / self.counts[:, None, None]
-        return torch.view_as_complex(out.contiguous())
+        found = torch.stack(drawn, dim=1).reshape(batch, self.stems, hops, -1, 2).permute(4, 0, 1, 3, 2).float()
+        # Where bands overlap, several masks are drawn for a row: each is found at a place of its own.
+        masks = sum(found[:, :, :, places] for places in self.places) / len(self.places)
+        assert isinstance(masks, Tensor)
+        return masks[0], masks[1]
 
     @staticmethod
     def _looked(looks: nn.ModuleDict, points: Tensor) -> Tensor:
@@ -173,6 +178,18 @@ class Roformer(nn.Module):
         points = looks["time"](along).reshape(batch, bands, hops, dim).transpose(1, 2)
         found: Tensor = looks["freq"](points.reshape(batch * hops, bands, dim))
         return found.reshape(batch, hops, bands, dim)
+
+
+class RoformerHeart(nn.Module):
+    """A `Roformer` without its transforms."""
+
+    def __init__(self, net: Roformer) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, real: Tensor, imaginary: Tensor) -> tuple[Tensor, Tensor]:
+        """Return `Roformer.parts`."""
+        return self.net.parts(real, imaginary)
 
 
 class _Norm(nn.Module):
@@ -193,12 +210,15 @@ class _Rotary(nn.Module):
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.freqs = nn.Parameter(10000.0 ** -(torch.arange(0, dim, 2) / dim), requires_grad=False)
+        # Swaps the entries of every pair, and turns the sign of the first: a matrix does that faster than slices.
+        self.register_buffer(
+            "swap", torch.eye(dim // 2).kron(torch.tensor([[0.0, 1.0], [-1.0, 0.0]])), persistent=False
+        )
+        self.swap: Tensor
 
     def forward(self, x: Tensor) -> Tensor:
-        angles = torch.arange(x.shape[-2], device=x.device)[:, None] * self.freqs
-        cosine, sine = angles.cos(), angles.sin()
-        even, odd = x[..., 0::2], x[..., 1::2]
-        return torch.stack([even * cosine - odd * sine, odd * cosine + even * sine], dim=-1).flatten(-2)
+        angles = (torch.arange(x.shape[-2], device=x.device)[:, None] * self.freqs).repeat_interleave(2, dim=-1)
+        return x * angles.cos() + (x @ self.swap) * angles.sin()
 
 
 class _Attention(nn.Module):
@@ -297,6 +317,20 @@ def _mask(dim: int, width: int, layers: int) -> nn.Sequential:
     return nn.Sequential(nn.Sequential(*parts), nn.GLU(dim=-1))
 
 
+def _places(rows: Sequence[int], total: int) -> Tensor:
+    """Return (times, total): where in `rows` each of `total` rows stands.
+
+    All are told as often as divides evenly by how often each stands there, so that means are means of all of them.
+    """
+    found: list[list[int]] = [[] for _ in range(total)]
+    for place, row in enumerate(rows):
+        found[row].append(place)
+    if not all(found):
+        raise ValueError("the bands do not cover the spectrum")
+    times = math.lcm(*map(len, found))
+    return torch.tensor([one * (times // len(one)) for one in found]).T
+
+
 def split_bands(bins: Sequence[int] = BANDS) -> list[list[int]]:
     """Return the bins of bands that lie side by side."""
     edges = np.cumsum([0, *bins])
@@ -380,8 +414,6 @@ def from_state(state: Mapping[str, Tensor], config: Mapping[str, Any]) -> Roform
             if mel
             else split_bands(config.get("freqs_per_bands", BANDS))
         )
-        if sum(len(band) for band in bands) < window // 2 + 1:
-            raise ValueError("the bands do not cover the spectrum")
         first = "mask_estimators.0.to_freqs.0.0."
         net = Roformer(
             dim=int(config["dim"]),

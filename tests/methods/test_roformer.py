@@ -9,12 +9,16 @@ import numpy as np
 import pytest
 import torch
 
+from stemeditor import settings
 from stemeditor.audio.buffer import Audio
 from stemeditor.errors import UserError
+from stemeditor.jobs import models as preparing
 from stemeditor.jobs.models import ImportRequest, import_model, models
-from stemeditor.methods import pretrained, registry, runner
+from stemeditor.methods import exported, pretrained, registry, runner
+from stemeditor.methods.base import Stems
 from stemeditor.nets.roformer import BANDS, from_state, mel_bands, split_bands
 from stemeditor.progress import Silent
+from stemeditor.settings import Settings
 from stemeditor.weights import store
 from tests.helpers.networks import noise
 
@@ -121,6 +125,36 @@ def test_a_checkpoint_is_imported_and_takes_songs_apart(tmp_path: Path) -> None:
     assert "mel_band_roformer:fine_vocals_v2" in registry.keys()  # noqa: SIM118 a function, no mapping
     assert {row.key for row in models() if row.own} == {"mel_band_roformer", "mel_band_roformer:fine_vocals_v2"}
     assert store.keys() == ("mel_band_roformer", "mel_band_roformer:fine_vocals_v2")
+
+
+@pytest.mark.parametrize("name", ["stems", "mel", "linear", "mono"])
+def test_openvino_gives_the_same(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if exported.package() is None:
+        pytest.skip("OpenVINO is not here")
+    monkeypatch.setattr(preparing, "prepare", lambda key, progress: None)
+    names = ["Vocals", "Drums", "Other"] if name == "stems" else ["Vocals"]
+    weights, text = files(tmp_path, {**CONFIGS[name], "stft_normalized": name == "mel"}, names, None)
+    key = import_model(ImportRequest((weights, text)), Silent())
+    Settings(settings.file()).set("exact", True)
+    sound = noise(2.9, 1 if name == "mono" else 2)
+
+    def separated() -> Stems:
+        pieces = list(runner.stream(Audio(sound, 44100), registry.load(key), {}, Silent()))
+        return {stem: np.concatenate([piece.stems[stem] for piece in pieces], axis=1) for stem in pieces[0].stems}
+
+    plain = separated()
+    method = registry.load(key).method
+    assert isinstance(method, pretrained.Pretrained)
+    (file,) = method.networks()
+    method.prepare()
+    found = separated()
+    assert method.engine(file).program == "OpenVINO, f32"
+    assert np.abs(plain["vocals"]).max() > 1e-3
+    assert max(np.abs(found[stem] - plain[stem]).max() for stem in plain) < 1e-5
+    # The end is heard with what comes before it where nobody asks for exactly what others do.
+    assert not method.learn(Audio(sound, 44100), {}, Silent()).info.whole
+    Settings(settings.file()).set("exact", False)
+    assert method.learn(Audio(sound, 44100), {}, Silent()).info.whole
 
 
 @pytest.mark.parametrize("seconds", [0, 0.02, 0.5])

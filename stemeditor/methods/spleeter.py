@@ -37,7 +37,9 @@ _STEMS = {
     4: ("vocals", "drums", "bass", "other"),
     5: ("vocals", "piano", "drums", "bass", "other"),
 }
-_SEGMENT_S = 512 * 1024 / 44100
+_SEGMENT_S = 507 * 1024 / 44100
+"""With the windows that stick out at both ends these are 512 hops: as many as the networks look at together."""
+
 _OVERLAP_S = 1.0
 _ARCHIVES = (".tar.gz", ".tgz")
 

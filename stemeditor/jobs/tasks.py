@@ -215,7 +215,7 @@ def _separate(request: SeparateRequest, progress: Progress) -> Separated:
     ready = runner.learned(audio, method, params, Part(progress, 0.0, info.listening))
     progress = Part(progress, info.listening if ready is not method else 0.0, 1.0)
     question = Question(audio, request.method, params, names, repr(weights.contents(request.method)))
-    stores = take(question, progress)
+    stores = take(question, request.folder, progress)
     if stores is None:
         stores = {name: SoundStore(audio.channels, audio.rate, audio.frames, request.folder) for name in names}
     lanes = {name: _lane(request, name, stores[name].audio) for name in names}
@@ -246,7 +246,7 @@ def _separate(request: SeparateRequest, progress: Progress) -> Separated:
             stop = piece.start + next(iter(piece.stems.values())).shape[1]
             part = np.asarray(audio.samples[:, piece.start : stop])
             arrived(piece.start, _chosen(piece.stems, names, part), part)
-    except (Cancelled, UserError):
+    except (Cancelled, UserError, KeyboardInterrupt):
         keep(question, stores)
         raise
     final = tuple(lane for name, lane in lanes.items() if name != RESIDUAL_ROLE or lane.sound.peaks.peak() > _AUDIBLE)

@@ -1,22 +1,38 @@
-"""Separations that were stopped: asked for again, they go on where they were, as long as the program runs."""
+"""Separations that were stopped: asked for again, they go on where they were, also in another run of the program."""
 
 from __future__ import annotations
 
+import contextlib
+import json
+import logging
+import shutil
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 
 import numpy as np
 
+from stemeditor import paths
 from stemeditor.audio.buffer import Audio
 from stemeditor.audio.store import SoundStore, release_pages
+from stemeditor.errors import FileProblem
 from stemeditor.methods.base import ParamValue
 from stemeditor.progress import Progress, Silent
+
+log = logging.getLogger(__name__)
 
 _MOST = 3
 _LEAST_S = 2.0
 _BLOCK = 1 << 20
+_LARGEST = 4 << 30
+"""Bytes that may lie on the disk in all."""
+
+_SPARE = 2 << 30
+"""Bytes that stay free on the disk."""
+
+_PART, _ENDING = "part-", ".f32"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +63,18 @@ class Question:
         its = (other.method, dict(other.params), other.names, other.weights, other.song.samples.shape, other.song.rate)
         return mine == its and (self.song is other.song or _hash(self.song, progress) == _hash(other.song, progress))
 
+    def mark(self, progress: Progress) -> str:
+        """Return what tells it from all others, in any run of the program."""
+        told = {
+            "song": _hash(self.song, progress),
+            "shape": [*self.song.samples.shape, self.song.rate],
+            "method": self.method,
+            "params": dict(self.params),
+            "names": list(self.names),
+            "weights": self.weights,
+        }
+        return sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
 
 _kept: list[tuple[Question, dict[str, SoundStore]]] = []
 _lock = threading.Lock()
@@ -54,31 +82,115 @@ _lock = threading.Lock()
 
 def keep(question: Question, stores: dict[str, SoundStore]) -> None:
     """Keep the stems as far as they are made; a few separations only, the oldest goes first."""
-    if min((store.filled for store in stores.values()), default=0) < _LEAST_S * question.song.rate:
+    done = min((store.filled for store in stores.values()), default=0)
+    if done < _LEAST_S * question.song.rate:
         return
     with _lock:
         _kept.append((question, stores))
         del _kept[:-_MOST]
+    try:
+        _write(question.mark(Silent()), stores, done)
+    except OSError as problem:
+        # It goes on in this run all the same.
+        log.info("what was done is not kept on the disk: %s", problem)
 
 
-def take(question: Question, progress: Progress | None = None) -> dict[str, SoundStore] | None:
-    """Return the stems of an earlier go at the same question, or None; they are no longer kept."""
+def take(question: Question, folder: Path, progress: Progress | None = None) -> dict[str, SoundStore] | None:
+    """Return the stems of an earlier go at the same question, or None; they are no longer kept.
+
+    Parameters
+    ----------
+    question
+        What is asked.
+    folder
+        For session sound, if the stems come from another run of the program.
+    progress
+        Checked while songs are compared.
+    """
+    progress = progress or Silent()
     with _lock:
         rows = list(_kept)
+    found = None
     for row in rows:
-        if row[0].same(question, progress or Silent()):
+        if row[0].same(question, progress):
             with _lock:
                 if row not in _kept:
-                    return None
+                    break
                 _kept.remove(row)
-            return row[1]
-    return None
+            found = row[1]
+            break
+    if not _entries():
+        return found
+    entry = _folder() / question.mark(progress)
+    if found is None and entry.is_dir():
+        found = _read(entry, question, folder, progress)
+    shutil.rmtree(entry, ignore_errors=True)
+    return found
+
+
+def _folder() -> Path:
+    return paths.cache_folder() / "unfinished"
+
+
+def _entries() -> list[Path]:
+    """Return what lies on the disk, the oldest first."""
+    with contextlib.suppress(OSError):
+        return sorted(_folder().iterdir(), key=lambda entry: entry.stat().st_mtime)
+    return []
+
+
+def _write(mark: str, stores: Mapping[str, SoundStore], done: int) -> None:
+    """Write stems to a folder of their own, which has its name once it is whole."""
+    size = sum(4 * done * store.audio.channels for store in stores.values())
+    entry, part = _folder() / mark, _folder() / f"{_PART}{mark}"
+    for old in (entry, part):
+        shutil.rmtree(old, ignore_errors=True)
+    part.mkdir(parents=True)
+    entries = [one for one in _entries() if one != part]
+    sizes = [sum(file.stat().st_size for file in one.iterdir()) for one in entries]
+    while entries and (len(entries) >= _MOST or sum(sizes) + size > _LARGEST):
+        shutil.rmtree(entries.pop(0), ignore_errors=True)
+        sizes.pop(0)
+    if size > _LARGEST or shutil.disk_usage(part).free - size < _SPARE:
+        shutil.rmtree(part, ignore_errors=True)
+        log.info("%d bytes of finished stems are too much to keep on the disk", size)
+        return
+    try:
+        # By number: names come from others, too.
+        for number, store in enumerate(stores.values()):
+            with (part / f"{number}{_ENDING}").open("wb") as file:
+                for start in range(0, done, _BLOCK):
+                    samples = store.audio.slice(start, min(start + _BLOCK, done)).samples
+                    file.write(np.ascontiguousarray(samples.T, "<f4").tobytes())
+                    release_pages(store.audio)
+        part.replace(entry)
+    except OSError:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+
+
+def _read(entry: Path, question: Question, folder: Path, progress: Progress) -> dict[str, SoundStore] | None:
+    """Return the stems of another run; None if they are not whole."""
+    song = question.song
+    found = {}
+    try:
+        for number, name in enumerate(question.names):
+            store = found[name] = SoundStore(song.channels, song.rate, song.frames, folder)
+            with (entry / f"{number}{_ENDING}").open("rb") as file:
+                while block := file.read(_BLOCK * 4 * song.channels):
+                    progress.check()
+                    store.append(np.frombuffer(block, "<f4").reshape(-1, song.channels).T.astype(np.float32))
+    except (OSError, ValueError, FileProblem) as problem:
+        log.info("what another run did cannot be read: %s", problem)
+        return None
+    return found if max(store.filled for store in found.values()) <= song.frames else None
 
 
 def forget() -> None:
-    """Keep nothing any more."""
+    """Keep nothing any more, neither here nor on the disk."""
     with _lock:
         _kept.clear()
+    shutil.rmtree(_folder(), ignore_errors=True)
 
 
 def _hash(song: Audio, progress: Progress) -> str:

@@ -97,6 +97,53 @@ def test_a_stopped_separation_goes_on_and_gives_the_same(method: Counting, tmp_p
     assert method.calls == needed
 
 
+def test_it_goes_on_in_another_run_of_the_program(method: Counting, tmp_path: Path) -> None:
+    request = SeparateRequest(song_of(music(9.0)), "counting", {}, tmp_path)
+    whole = separate_song(request, Silent())
+    needed, method.calls = method.calls, 0
+    with pytest.raises(Cancelled):
+        separate_song(request, StopAt(0.6))
+    before, method.calls = method.calls, 0
+    # Another run knows only what lies on the disk.
+    unfinished._kept.clear()
+    (entry,) = unfinished._entries()
+    assert {file.name for file in entry.iterdir()} == {"0.f32", "1.f32", "2.f32"}
+    again = separate_song(SeparateRequest(song_of(music(9.0)), "counting", {}, tmp_path), Silent())
+    assert method.calls < needed - before + 2
+    for name, samples in lanes(whole).items():
+        assert np.array_equal(lanes(again)[name], samples)
+    assert unfinished._entries() == []
+
+
+def test_what_lies_on_the_disk_stays_small_and_never_hurts(
+    method: Counting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked(level: float) -> SeparateRequest:
+        return SeparateRequest(song_of(music(9.0) * np.float32(level)), "counting", {}, tmp_path)
+
+    def stopped(level: float) -> None:
+        with pytest.raises(Cancelled):
+            separate_song(asked(level), StopAt(0.6))
+
+    for level in (1.0, 0.9, 0.8, 0.7):
+        stopped(level)
+    assert len(unfinished._entries()) == unfinished._MOST
+    # A file that broke off is no beginning.
+    unfinished._kept.clear()
+    (unfinished._entries()[-1] / "0.f32").write_bytes(b"abc")
+    method.calls = 0
+    separate_song(asked(0.7), Silent())
+    assert method.calls >= 9
+    # Neither is room taken that others need.
+    unfinished.forget()
+    monkeypatch.setattr(unfinished, "_LARGEST", 1000)
+    stopped(1.0)
+    assert unfinished._entries() == []
+    monkeypatch.setattr(unfinished, "_folder", lambda: tmp_path / "file" / "below")
+    (tmp_path / "file").touch()
+    stopped(0.5)
+
+
 @pytest.mark.parametrize("other", ["song", "params", "stems"])
 def test_another_question_begins_anew(method: Counting, tmp_path: Path, other: str) -> None:
     song = song_of(music(9.0))

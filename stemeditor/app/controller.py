@@ -28,6 +28,10 @@ from stemeditor.settings import Settings
 RECENT_FILES = 10
 
 
+def _ignore(piece: object) -> None:
+    """A job whose pieces nobody needs."""
+
+
 class Controller(QObject):
     """What a person can do, as methods. Main thread only.
 
@@ -198,12 +202,14 @@ class Controller(QObject):
         """Run long work of a panel behind the others of a queue; what it gives is told here, in the main thread."""
         return self._start(queue, title, work, request, "", posted, done, failed)
 
-    def paint(self, work: Callable[..., Any], request: object, done: Callable[[Any], None]) -> Job:
+    def paint(
+        self, work: Callable[..., Any], request: object, done: Callable[[Any], None] = _ignore, queue: str = VIEW
+    ) -> Job:
         """Compute something for the eye in the background; `done(result)` is called here, in the main thread.
 
         The window shows nothing of it. Cancel the job to forget it.
         """
-        job = self.pool.submit(VIEW, "", work, request)
+        job = self.pool.submit(queue, "", work, request)
         self._ongoing[job.id] = Ongoing(job, _ignore, done, lambda error: True)
         return job
 
@@ -484,10 +490,6 @@ class Controller(QObject):
         if self.current_lane is None or not project.has_lane(self.current_lane):
             self.set_current_lane(project.lanes[0].id if project.lanes else None)
         self.changed.emit()
-
-
-def _ignore(piece: object) -> None:
-    """A job whose pieces nobody needs."""
 
 
 def _with_song(preview: Project, song: Song) -> Project:

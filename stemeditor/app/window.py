@@ -34,6 +34,7 @@ from stemeditor.app.viewport import Viewport
 
 _PLAYING_MS = 16
 _IDLE_MS = 120
+_SETTLED_MS = 400
 
 
 class Window(QMainWindow):
@@ -78,6 +79,8 @@ class Window(QMainWindow):
         self.setFocus()
         self._show_project()
         self._show_jobs()
+        # Before anything plays: what starts later takes the time from it.
+        QTimer.singleShot(_SETTLED_MS, self, self._warm)
 
     # Verbs that need a dialog
 
@@ -95,6 +98,15 @@ class Window(QMainWindow):
     def separate(self) -> None:
         """Take the song apart with the method that was chosen last."""
         self.controller.separate(self.controller.settings.text("method"))
+
+    def _warm(self) -> None:
+        """Start what computes the chosen method, if that is no method that starts at once."""
+        from stemeditor.jobs.models import warm
+        from stemeditor.jobs.pool import NET
+
+        key = self.controller.settings.text("method")
+        if key and not self.controller.closed:
+            self.controller.paint(warm, key, queue=NET)
 
     def ask_separate(self) -> None:
         """Show the methods."""

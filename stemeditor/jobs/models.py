@@ -9,7 +9,7 @@ from pathlib import Path
 
 from stemeditor.errors import FileProblem, UserError
 from stemeditor.methods import importing, neural, registry
-from stemeditor.methods.exported import Preparable
+from stemeditor.methods.base import Preparable, Warmable
 from stemeditor.nets.description import SUFFIX
 from stemeditor.progress import Part, Progress
 from stemeditor.weights import catalogue, download, store
@@ -174,6 +174,16 @@ def prepare(key: str, progress: Progress) -> None:
         raise
     # Without that form it works all the same: what went wrong is in the log of that process.
     progress.advance(1.0)
+
+
+def warm(key: str, progress: Progress) -> None:
+    """Start the programs that compute a method, while nobody waits for it; one that cannot be used is left alone."""
+    try:
+        method = registry.load(key)
+        if isinstance(method, Warmable):
+            method.warm()
+    except UserError:
+        return
 
 
 def _prepare(key: str) -> None:

@@ -266,6 +266,25 @@ class Missing:
 
 
 @runtime_checkable
+class Preparable(Protocol):
+    """A method with a network that OpenVINO may compute."""
+
+    def prepare(self) -> None:
+        """Bring it into the form in which this machine's processor computes it fastest.
+
+        Takes a minute and a few gigabytes for a large one; does nothing where there is no such form, or where it is.
+        """
+
+
+@runtime_checkable
+class Warmable(Protocol):
+    """A method that other programs compute, which take a while to start."""
+
+    def warm(self) -> None:
+        """Start them, while nobody waits for it."""
+
+
+@runtime_checkable
 class Needy(Protocol):
     """A method that needs something that may not be on this machine."""
 

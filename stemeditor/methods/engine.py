@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stemeditor.methods import device, exported
+from stemeditor.methods import device, exported, pytorch
 from stemeditor.methods.base import Remark
 from stemeditor.methods.exported import Array, Compiled, Form
 from stemeditor.methods.segments import fade
@@ -62,6 +62,13 @@ class Engine:
         """Write the network in the form of OpenVINO if that is of use here and not done yet."""
         if self._form is not None and not self._form.ready and exported.package() is not None:
             exported.export(self._build(), self._form)
+
+    def warm(self) -> None:
+        """Start the program that will compute."""
+        if device.chosen().key == device.CPU and self._form is not None and exported.usable(self._form):
+            exported.package()
+        else:
+            pytorch.start()
 
     def __call__(self, sound: Array, progress: Progress) -> Array:
         """Return (stems, channels, frames) of (channels, frames).
@@ -128,6 +135,7 @@ class Engine:
 
     def _here(self, sound: Array, place: str) -> Array:
         """Let PyTorch compute."""
+        pytorch.start()
         import torch
 
         net = self._net

@@ -9,7 +9,7 @@ import numpy as np
 
 from stemeditor.audio.buffer import Audio, Samples
 from stemeditor.methods import runner
-from stemeditor.methods.base import Method, MethodInfo, Missing, Needy, Param, Params, Stems
+from stemeditor.methods.base import Method, MethodInfo, Missing, Needy, Param, Params, Stems, Warmable
 from stemeditor.methods.runner import Piece
 from stemeditor.methods.segments import Segment, plan
 from stemeditor.methods.spectra import transform_for
@@ -90,6 +90,12 @@ class Ensemble:
             ),
             None,
         )
+
+    def warm(self) -> None:
+        """See `Warmable`."""
+        for member in self.members:
+            if isinstance(member, Warmable):
+                member.warm()
 
     def separate(self, mix: Audio, params: Params, progress: Progress) -> Stems:
         """Return the stems of a short song; see `Method`."""

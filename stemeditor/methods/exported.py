@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,17 +78,6 @@ class Form:
     def ready(self) -> bool:
         """Whether it lies there."""
         return self.path.is_file()
-
-
-@runtime_checkable
-class Preparable(Protocol):
-    """A method with a network that OpenVINO may compute."""
-
-    def prepare(self) -> None:
-        """Bring it into the form in which this machine's processor computes it fastest.
-
-        Takes a minute and a few gigabytes for a large one; does nothing where there is no such form, or where it is.
-        """
 
 
 class Refused(Exception):

@@ -68,8 +68,12 @@ class Neural:
         """What computes, for people; see `Engine.program`."""
         return _engine(self.path, _changed(self.path))[0].program
 
+    def warm(self) -> None:
+        """See `Warmable`."""
+        _engine(self.path, _changed(self.path))[0].warm()
+
     def prepare(self) -> None:
-        """See `exported.Preparable`."""
+        """See `Preparable`."""
         _engine(self.path, _changed(self.path))[0].prepare()
 
 

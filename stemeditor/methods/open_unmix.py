@@ -9,6 +9,7 @@ import numpy as np
 
 from stemeditor.audio.buffer import Audio
 from stemeditor.errors import FileProblem
+from stemeditor.methods import pytorch
 from stemeditor.methods.base import MethodInfo, Param, Params, Stems
 from stemeditor.methods.pretrained import Pretrained
 from stemeditor.progress import Progress
@@ -72,6 +73,7 @@ class OpenUnmix(Pretrained):
 
     def separate(self, mix: Audio, params: Params, progress: Progress) -> Stems:
         """See `Method.separate`."""
+        pytorch.start()
         import torch
 
         sound = torch.from_numpy(np.array(mix.samples, np.float32))

@@ -117,9 +117,15 @@ class Pretrained(ABC):
         return replace(self.info, whole=self.info.whole or (not exactly() and any(engine.shaped for engine in engines)))
 
     def prepare(self) -> None:
-        """See `exported.Preparable`."""
+        """See `Preparable`."""
         for name in self.networks():
             self.engine(name).prepare()
+
+    def warm(self) -> None:
+        """See `Warmable`."""
+        if self.missing() is None:
+            for name in self.networks():
+                self.engine(name).warm()
 
     def networks(self) -> tuple[str, ...]:
         """Return the names of the files that hold a network each."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from stemeditor.audio.buffer import Audio
 from stemeditor.errors import FileProblem
+from stemeditor.methods import pytorch
 from stemeditor.methods.base import MethodInfo, Missing, Param, Params, Stems
 from stemeditor.methods.pretrained import Pretrained
 from stemeditor.progress import Progress
@@ -86,6 +87,7 @@ class SpleeterMethod(Pretrained):
 
     def separate(self, mix: Audio, params: Params, progress: Progress) -> Stems:
         """See `Method.separate`."""
+        pytorch.start()
         import torch
 
         from stemeditor.nets.fronts import overlapped

@@ -10,7 +10,19 @@ from numpy.typing import NDArray
 
 from stemeditor.audio.buffer import Audio, Samples
 from stemeditor.audio.stft import Spectra
-from stemeditor.methods.base import Learner, Levelled, Method, MethodInfo, Missing, Narrow, Needy, Param, Params, Stems
+from stemeditor.methods.base import (
+    Learner,
+    Levelled,
+    Method,
+    MethodInfo,
+    Missing,
+    Narrow,
+    Needy,
+    Param,
+    Params,
+    Stems,
+    Warmable,
+)
 from stemeditor.methods.spectra import transform_for
 from stemeditor.progress import Progress
 
@@ -117,6 +129,11 @@ class Refined:
     def missing(self) -> Missing | None:
         """Return what the method lacks on this machine, or None."""
         return self.method.missing() if isinstance(self.method, Needy) else None
+
+    def warm(self) -> None:
+        """See `Warmable`."""
+        if isinstance(self.method, Warmable):
+            self.method.warm()
 
     def only(self, stems: Iterable[str]) -> Method:
         """Return the method for some of its stems, quicker where the others are no by-product; see `Narrow`."""

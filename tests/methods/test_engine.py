@@ -1,5 +1,6 @@
 """Networks at work: stopped in the middle, with a full memory, on a lost card, and computed by OpenVINO."""
 
+import subprocess
 import sys
 import threading
 import time
@@ -275,3 +276,14 @@ def test_pytorch_is_only_asked_about_cards_where_there_is_a_sign_of_one(monkeypa
     with pytest.raises(ImportError):
         device.found()
     device.found.cache_clear()
+
+
+def test_pytorch_starts_by_its_own_libraries_or_is_left_to_python() -> None:
+    for change in ("", "pytorch._LIBRARIES = {sys.platform: ('none.so',)}; "):
+        code = (
+            f"import sys; from stemeditor.methods import pytorch; {change}pytorch.start(); pytorch.start(); "
+            "assert 'torch' in sys.modules; import torch; assert float(torch.ones(2) @ torch.ones(2)) == 2.0"
+        )
+        subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+    missing = "import sys; sys.modules['torch'] = None; from stemeditor.methods import pytorch; pytorch.start()"
+    subprocess.run([sys.executable, "-c", missing], check=True, timeout=120)

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from stemeditor import cli
 from stemeditor.errors import UserError
 from stemeditor.jobs import models
 from stemeditor.jobs.models import ImportRequest, import_model
-from stemeditor.methods import demucs, registry
+from stemeditor.methods import demucs, exported, pytorch, registry
 from stemeditor.methods.demucs import SOURCES
 from stemeditor.progress import Silent
 from stemeditor.weights import catalogue, reading, store
@@ -217,3 +218,17 @@ def test_what_a_person_keeps_beside_the_weights_is_neither_moved_nor_removed(ser
     assert not (tmp_path / "other" / "letters").exists()
     assert run("models", "remove", "letters") == 1
     assert (mine / "letter.txt").is_file()
+
+
+def test_only_what_computes_a_method_that_is_here_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+    monkeypatch.setattr(pytorch, "start", lambda: started.append("PyTorch"))
+    monkeypatch.setattr(exported, "package", lambda: started.append("OpenVINO"))
+    for key in ("classic", "htdemucs", "nothing of the kind"):
+        models.warm(key, Silent())
+    assert started == []
+    models.warm("classic+compact", Silent())
+    assert started == ["OpenVINO" if find_spec("openvino") else "PyTorch"]
+    monkeypatch.setattr(exported, "usable", lambda form: False)
+    models.warm("blend", Silent())
+    assert started[1:] == ["PyTorch"]

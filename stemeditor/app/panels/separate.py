@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QFont
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
+from PySide6.QtGui import QFont, QKeyEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
+    QApplication,
     QDialog,
     QDialogButtonBox,
     QFileDialog,
     QHBoxLayout,
     QLabel,
+    QLineEdit,
     QListWidget,
     QListWidgetItem,
     QPushButton,
@@ -99,6 +101,17 @@ class SeparateDialog(QDialog):
         self.methods = QListWidget()
         self.methods.setAccessibleName("Methods")
         self.methods.setFixedWidth(270)
+        self.search = QLineEdit()
+        self.search.setPlaceholderText("Find a method")
+        self.search.setAccessibleName("Find a method")
+        self.search.setToolTip("Name, key, family, or what it is for (Ctrl+F)")
+        self.search.setClearButtonEnabled(True)
+        self.search.textChanged.connect(self._narrow)
+        self.search.installEventFilter(self)
+        QShortcut(QKeySequence.StandardKey.Find, self, self.search.setFocus)
+        self.nothing = self._text("small")
+        self.nothing.setText("No method of which all these words are said.")
+        self._told: dict[str, str] = {}
         self._keys: tuple[str, ...] = ()
         self._rows: dict[str, int] = {}
         self._missing: dict[str, Missing | None] = {}
@@ -173,6 +186,8 @@ class SeparateDialog(QDialog):
         body.setSpacing(20)
         left = QVBoxLayout()
         left.setSpacing(8)
+        left.addWidget(self.search)
+        left.addWidget(self.nothing)
         left.addWidget(self.methods, 1)
         below = QHBoxLayout()
         below.setSpacing(8)
@@ -188,6 +203,7 @@ class SeparateDialog(QDialog):
         layout.addWidget(buttons)
         self.methods.currentItemChanged.connect(self._chosen)
         self._fill()
+        self.methods.setFocus()
         chosen = controller.settings.text("method")
         self.choose(chosen if chosen in self._rows else registry.DEFAULT)
         self.methods.itemDoubleClicked.connect(self._start)
@@ -227,8 +243,40 @@ class SeparateDialog(QDialog):
                 if self._missing[info.key] is not None:
                     item.setForeground(self.palette().placeholderText())
                     item.setText(f"{info.name}  ↓")
+                told = (info.name, info.key, family, info.sentence, *info.stems)
+                self._told[info.key] = " ".join(told).lower()
                 self._rows[info.key] = self.methods.count()
                 self.methods.addItem(item)
+        self._narrow(self.search.text())
+
+    def _narrow(self, text: str) -> None:
+        """Show only the methods of which all these words are said; a family of which none is shown is not, either."""
+        words = text.lower().split()
+        shown = [key for key in self._rows if all(word in self._told[key] for word in words)]
+        head: QListWidgetItem | None = None
+        for row in range(self.methods.count()):
+            item = self.methods.item(row)
+            key = item.data(Qt.ItemDataRole.UserRole)
+            item.setHidden(key not in shown)
+            if key is None:
+                head = item
+            elif head is not None and key in shown:
+                head.setHidden(False)
+        if shown and self.methods.currentItem() is not None and self.methods.currentItem().isHidden():
+            self.choose(shown[0])
+        self.nothing.setVisible(not shown)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Let the arrow keys walk through the methods while the search has the keyboard."""
+        if (
+            watched is self.search
+            and isinstance(event, QKeyEvent)
+            and event.type() == QEvent.Type.KeyPress
+            and event.key() in (Qt.Key.Key_Up, Qt.Key.Key_Down)
+        ):
+            QApplication.sendEvent(self.methods, event)
+            return True
+        return super().eventFilter(watched, event)
 
     def _text(self, role: str) -> QLabel:
         label = QLabel()

@@ -40,6 +40,38 @@ def test_the_methods_are_all_there_with_their_parameters(show: Show, qtbot: QtBo
         assert dialog.form.values == {param.name: param.default for param in info.params}
 
 
+def test_a_method_is_found_by_a_few_letters(show: Show, qtbot: QtBot) -> None:
+    dialog = SeparateDialog(show().controller)
+    qtbot.addWidget(dialog)
+
+    def shown() -> list[str]:
+        items = [dialog.methods.item(row) for row in range(dialog.methods.count())]
+        return [item.text() for item in items if not item.isHidden()]
+
+    everything = shown()
+    qtbot.keyClicks(dialog.search, "hpss")
+    assert shown()[1:] == [registry.info("hpss").name]
+    assert shown()[0].isupper()
+    assert dialog.key == "hpss"
+    dialog.search.setText("PIANO demucs")
+    assert dialog.key == "htdemucs_6s"
+    dialog.open()
+    dialog.search.setText("low rank")
+    first = dialog.key
+    # Only what has been laid out can be walked through.
+    QApplication.processEvents()
+    qtbot.keyClick(dialog.search, Qt.Key.Key_Down)
+    assert dialog.key != first
+    dialog.search.setText("no such thing")
+    assert shown() == []
+    assert not dialog.nothing.isHidden()
+    # What was chosen last stays chosen, so that the button does what the page says.
+    assert registry.info(dialog.key).name == dialog.name.text()
+    dialog.search.clear()
+    assert shown() == everything
+    assert dialog.nothing.isHidden()
+
+
 def test_separate_uses_what_was_set_and_remembers_the_method(
     show: Show, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:

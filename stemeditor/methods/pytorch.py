@@ -1,0 +1,38 @@
+"""PyTorch's start, which takes seconds, and would hold up every other thread for half of one."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import sys
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+_LIBRARIES = {"linux": ("libtorch_global_deps.so", "libtorch.so"), "darwin": ("libtorch.dylib",)}
+
+
+def start() -> None:
+    """Import PyTorch so that sound goes on meanwhile; nothing happens where it is imported or missing.
+
+    Python loads a library while it holds the lock without which no other thread runs, the one that plays neither. The
+    function of the system that does it is called here like any other of another language: without the lock.
+    """
+    if "torch" in sys.modules:
+        return
+    found = find_spec("torch")
+    if found is None or found.origin is None:
+        return
+    for name in _LIBRARIES.get(sys.platform, ()):
+        load = ctypes.CDLL(None).dlopen
+        load.argtypes, load.restype = (ctypes.c_char_p, ctypes.c_int), ctypes.c_void_p
+        if not load(os.fsencode(Path(found.origin).parent / "lib" / name), os.RTLD_NOW | os.RTLD_GLOBAL):
+            log.info("%s is left to Python", name)
+    try:
+        import_module("torch")
+    except (ImportError, OSError) as problem:
+        # Whoever needs it says so.
+        log.info("PyTorch does not start: %s", problem)

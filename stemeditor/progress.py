@@ -1,8 +1,18 @@
 """What a long function is given: a way to say how far it is, to hand over pieces, and to be stopped."""
 
-from typing import Protocol
+import logging
+import threading
+from collections.abc import Callable
+from contextvars import copy_context
+from typing import Protocol, TypeVar
 
 from stemeditor.errors import Cancelled
+
+log = logging.getLogger(__name__)
+
+_LOOK_S = 0.04
+
+T = TypeVar("T")
 
 
 class Progress(Protocol):
@@ -92,3 +102,57 @@ class Unshown:
     def post(self, piece: object) -> None:
         """Hand the piece to the whole."""
         self._whole.post(piece)
+
+
+def aside(work: Callable[[Progress], T], progress: Progress) -> T:
+    """Return what `work` returns, which may not look at its progress for seconds; who waits here looks all the time.
+
+    Whoever stops is let go at once; the work then ends in a thread of its own when it looks the next time.
+
+    Parameters
+    ----------
+    work
+        Called with a progress that also ends once nobody waits any more.
+    progress
+        Asked to `check` every 40 ms; handed what the work posts.
+    """
+    left = threading.Event()
+    found: list[T] = []
+    problems: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            found.append(work(_Deserted(progress, left)))
+        except BaseException as problem:
+            problems.append(problem)
+            if left.is_set() and not isinstance(problem, Cancelled):
+                log.exception("work that nobody waited for failed")
+
+    thread = threading.Thread(target=copy_context().run, args=(run,), name="aside")
+    thread.start()
+    try:
+        while thread.is_alive():
+            thread.join(_LOOK_S)
+            progress.check()
+    except BaseException:
+        left.set()
+        raise
+    for problem in problems:
+        raise problem
+    return found[0]
+
+
+class _Deserted(Unshown):
+    """Progress of work whose end may not be waited for."""
+
+    def __init__(self, whole: Progress, left: threading.Event) -> None:
+        super().__init__(whole)
+        self._left = left
+
+    def advance(self, fraction: float, text: str = "") -> None:
+        self.check()
+
+    def check(self) -> None:
+        if self._left.is_set():
+            raise Cancelled
+        super().check()

@@ -13,7 +13,7 @@ from stemeditor.methods import device, exported, pytorch
 from stemeditor.methods.base import Remark
 from stemeditor.methods.exported import Array, Compiled, Form
 from stemeditor.methods.segments import fade
-from stemeditor.progress import Progress, Silent
+from stemeditor.progress import Progress, Silent, aside
 
 if TYPE_CHECKING:
     from torch import nn
@@ -73,9 +73,12 @@ class Engine:
     def __call__(self, sound: Array, progress: Progress) -> Array:
         """Return (stems, channels, frames) of (channels, frames).
 
-        Stops within a layer's time once `progress` says so. A full or lost accelerator costs time, not the result:
-        shorter pieces first, then the processor, and a `Remark` says so.
+        Stops at once when `progress` says so, also while a network is read or a long layer computed. A full or lost
+        accelerator costs time, not the result: shorter pieces first, then the processor, and a `Remark` says so.
         """
+        return aside(lambda seen: self._alone(sound, seen), progress)
+
+    def _alone(self, sound: Array, progress: Progress) -> Array:
         while not self._busy.acquire(timeout=_LOOK_S):
             progress.check()
         self._progress = progress

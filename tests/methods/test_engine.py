@@ -20,7 +20,7 @@ from stemeditor.methods.engine import Engine
 from stemeditor.methods.exported import ENDING, Array, Form, export
 from stemeditor.methods.hybrid_core import HybridCore
 from stemeditor.nets.hybrid_heart import HybridHeart
-from stemeditor.progress import Silent, Stoppable
+from stemeditor.progress import Progress, Silent, Stoppable, aside
 from stemeditor.settings import Settings
 from tests.helpers.card import card
 from tests.helpers.networks import demucs
@@ -124,6 +124,52 @@ def test_stopping_is_heard_in_the_middle_of_a_network() -> None:
     timer.join()
     # All of it would take ten seconds.
     assert time.monotonic() - began < 3.0
+
+
+class Long(torch.nn.Module):
+    """One layer that nothing looks into."""
+
+    def forward(self, sound: torch.Tensor) -> torch.Tensor:
+        time.sleep(1.5)
+        return sound[:, None]
+
+
+def test_whoever_stops_is_let_go_at_once_and_the_network_is_free_again() -> None:
+    engine = Engine(Long, RATE)
+    progress = Stoppable()
+    timer = threading.Timer(0.3, progress.cancel)
+    timer.start()
+    began = time.monotonic()
+    with pytest.raises(Cancelled):
+        engine(wave(RATE), progress)
+    assert time.monotonic() - began < 1.2
+    timer.join()
+    sound = wave(RATE)
+    assert np.array_equal(engine(sound, Silent()), sound[None])
+    assert time.monotonic() - began > 3.0
+
+
+def test_what_fails_after_everybody_left_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    progress = Stoppable()
+    gone = threading.Event()
+
+    def work(seen: Progress) -> None:
+        gone.wait(10)
+        with pytest.raises(Cancelled):
+            seen.advance(0.5)
+        raise ValueError("too late")
+
+    threading.Timer(0.1, progress.cancel).start()
+    with pytest.raises(Cancelled):
+        aside(work, progress)
+    gone.set()
+    for thread in threading.enumerate():
+        if thread.name == "aside":
+            thread.join(10)
+    assert [record.message for record in caplog.records] == ["work that nobody waited for failed"]
+    caplog.clear()
+    with pytest.raises(ZeroDivisionError):
+        aside(lambda seen: 1 / 0, Silent())
 
 
 def test_threads_that_want_the_same_network_wait_and_may_give_up() -> None:

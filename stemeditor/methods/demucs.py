@@ -18,7 +18,7 @@ from stemeditor.audio.convert import to_channels
 from stemeditor.audio.store import release_pages
 from stemeditor.errors import FileProblem
 from stemeditor.methods.base import Method, MethodInfo, Params, Stems
-from stemeditor.methods.exported import Form, form_of
+from stemeditor.methods.exported import COMPILED, Form, form_of
 from stemeditor.methods.hybrid_core import HybridCore
 from stemeditor.methods.pretrained import OVERLAP_PARAM, PRESETS, SHIFTS_PARAM, Pretrained
 from stemeditor.progress import Progress
@@ -142,7 +142,7 @@ class Demucs(Pretrained):
 
     def _form(self, file: Path) -> Form | None:
         core = self._core(file)
-        return None if core is None else Form(form_of(file), core, _heart)
+        return None if core is None else Form(form_of(file), core, _heart, compiled=file.parent / COMPILED)
 
     def _core(self, file: Path) -> HybridCore | None:
         """Return what surrounds the network's layers, as far as its file says; None if it is of another build."""

@@ -60,8 +60,11 @@ class Engine:
 
     def prepare(self) -> None:
         """Write the network in the form of OpenVINO if that is of use here and not done yet."""
-        if self._form is not None and not self._form.ready and exported.package() is not None:
-            exported.export(self._build(), self._form)
+        form = self._form
+        if form is not None and not form.ready and exported.package() is not None:
+            exported.export(self._build(), form)
+            if form.compiled is not None:
+                Compiled(form, exported.exactly())
 
     def warm(self) -> None:
         """Start the program that will compute."""

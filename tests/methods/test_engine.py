@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -221,6 +222,19 @@ def test_openvino_gives_the_same_without_pytorch_and_can_be_stopped(form: Form) 
     with pytest.raises(Cancelled):
         engine(sound, stopped)
     assert engine(sound, Silent()).shape == (4, 2, 44100)
+
+
+def test_what_openvino_makes_of_it_is_kept_and_made_anew_when_broken(form: Form) -> None:
+    kept = replace(form, compiled=form.path.parent / "compiled")
+    Engine(small, 44100, False, kept).prepare()
+    assert kept.compiled is not None
+    (file,) = kept.compiled.iterdir()
+    sound = wave(44100)
+    first = Engine(small, 44100, False, kept)(sound, Silent())
+    assert [*kept.compiled.iterdir()] == [file]
+    file.chmod(0o600)
+    file.write_bytes(file.read_bytes()[:1000])
+    assert np.array_equal(Engine(small, 44100, False, kept)(sound, Silent()), first)
 
 
 def test_a_network_is_prepared_once(form: Form) -> None:

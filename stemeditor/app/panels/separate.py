@@ -110,7 +110,7 @@ class SeparateDialog(QDialog):
         self.search.installEventFilter(self)
         QShortcut(QKeySequence.StandardKey.Find, self, self.search.setFocus)
         self.nothing = self._text("small")
-        self.nothing.setText("No method of which all these words are said.")
+        self.nothing.setText("No method matches.")
         self._told: dict[str, str] = {}
         self._keys: tuple[str, ...] = ()
         self._rows: dict[str, int] = {}

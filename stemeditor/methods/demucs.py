@@ -142,7 +142,10 @@ class Demucs(Pretrained):
 
     def _form(self, file: Path) -> Form | None:
         core = self._core(file)
-        return None if core is None else Form(form_of(file), core, _heart, compiled=file.parent / COMPILED)
+        if core is None:
+            return None
+        alone = len(self._files) == 1
+        return Form(form_of(file), core, _heart, compiled=file.parent / COMPILED, alone=alone)
 
     def _core(self, file: Path) -> HybridCore | None:
         """Return what surrounds the network's layers, as far as its file says; None if it is of another build."""

@@ -73,6 +73,8 @@ class Form:
     compiled
         Folder for what OpenVINO makes of it for this processor: read again, that takes half the time and less memory.
         None to make it anew every time.
+    alone
+        Whether no other network takes turns with it: then the memory for what its layers hand on is kept.
     """
 
     path: Path
@@ -80,6 +82,7 @@ class Form:
     heart: Callable[[nn.Module], nn.Module]
     elastic: bool = False
     compiled: Path | None = None
+    alone: bool = True
 
     @property
     def ready(self) -> bool:
@@ -124,6 +127,7 @@ class Compiled:
         except RuntimeError as problem:
             raise Refused(f"OpenVINO does not take {form.path.name}: {problem}") from problem
         self._core = form.core
+        self._alone = form.alone
         self._request: Any = None
 
     def __call__(self, sound: Array, progress: Progress) -> Array:
@@ -146,7 +150,10 @@ class Compiled:
             raise
         found = tuple(request.get_output_tensor(at).data[0] for at in range(len(self._model.outputs)))
         progress.check()
-        return self._core.after(found, known)
+        sound = self._core.after(found, known)
+        if not self._alone:
+            self._model.release_memory()
+        return sound
 
 
 def package() -> Any:

@@ -147,7 +147,7 @@ def test_doctor_looks_at_everything(window: Window, capsys) -> None:
     for key in ("wav", "flac", "ogg", "mp3", "m4a"):
         assert rows[f"format {key}"]["ok"], rows[f"format {key}"]["text"]
     assert {"python", "sound output", "cache folder", "packages"} <= set(rows)
-    assert "million weights" in rows["networks"]["text"]
+    assert "compact network by " in rows["networks"]["text"]
     assert run(window, "doctor") == 0
     assert "format mp3: writes and reads" in capsys.readouterr().out
 

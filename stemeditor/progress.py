@@ -128,7 +128,8 @@ def aside(work: Callable[[Progress], T], progress: Progress) -> T:
             if left.is_set() and not isinstance(problem, Cancelled):
                 log.exception("work that nobody waited for failed")
 
-    thread = threading.Thread(target=copy_context().run, args=(run,), name="aside")
+    # The program's end waits for it: a thread that computes in another language must not be torn out of it.
+    thread = threading.Thread(target=copy_context().run, args=(run,), name="aside", daemon=False)
     thread.start()
     try:
         while thread.is_alive():

@@ -173,6 +173,19 @@ def test_what_fails_after_everybody_left_is_logged(caplog: pytest.LogCaptureFixt
         aside(lambda seen: 1 / 0, Silent())
 
 
+def test_the_end_of_the_program_waits_for_what_nobody_waits_for() -> None:
+    """A thread that is torn out of a library's work takes the process with it."""
+    code = (
+        "import threading, time; from stemeditor.progress import Stoppable, aside\n"
+        "progress = Stoppable()\n"
+        "def work(seen): time.sleep(1.0); print('done', flush=True)\n"
+        "threading.Thread(target=aside, args=(work, progress), daemon=True).start()\n"
+        "time.sleep(0.2); progress.cancel()\n"
+    )
+    found = subprocess.run([sys.executable, "-c", code], check=True, timeout=60, capture_output=True, text=True)
+    assert found.stdout == "done\n"
+
+
 def test_threads_that_want_the_same_network_wait_and_may_give_up() -> None:
     engine = Engine(lambda: Slow(40), RATE)
     found: list[object] = []

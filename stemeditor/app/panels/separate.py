@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QFont, QKeyEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QApplication,
@@ -28,7 +28,7 @@ from stemeditor.app.forms import Form
 from stemeditor.app.panels.fetching import fetching_of
 from stemeditor.app.theme import font
 from stemeditor.errors import UserError
-from stemeditor.jobs.models import ImportRequest, import_model
+from stemeditor.jobs.models import ImportRequest, import_model, warm
 from stemeditor.jobs.pool import NET
 from stemeditor.methods import neural, registry, runner
 from stemeditor.methods.base import MethodInfo, Missing, ParamValue, Preset
@@ -38,6 +38,8 @@ from stemeditor.nets.description import SUFFIX
 from stemeditor.weights import catalogue
 
 LIST_ITEM_HEIGHT = 30
+
+_SETTLED_MS = 300
 
 
 def duration_text(seconds: float) -> str:
@@ -201,6 +203,10 @@ class SeparateDialog(QDialog):
         layout.setSpacing(16)
         layout.addLayout(body, 1)
         layout.addWidget(buttons)
+        self._settled = QTimer(self)
+        self._settled.setSingleShot(True)
+        self._settled.setInterval(_SETTLED_MS)
+        self._settled.timeout.connect(self._warm)
         self.methods.currentItemChanged.connect(self._chosen)
         self._fill()
         self.methods.setFocus()
@@ -289,6 +295,7 @@ class SeparateDialog(QDialog):
         if self.methods.currentItem() is None:
             return
         info: MethodInfo = registry.info(self.key)
+        self._settled.start()
         self.name.setText(info.name)
         self.sentence.setText(info.sentence)
         self.source.setText(info.source)
@@ -419,6 +426,11 @@ class SeparateDialog(QDialog):
             self.trouble.setVisible(True)
             return
         self._added(key)
+
+    def _warm(self) -> None:
+        """Start what computes the chosen method while its page is read, unless something plays that would stutter."""
+        if not self._controller.player.playing and not self._controller.closed:
+            self._controller.paint(warm, self.key, queue=NET)
 
     def _choose_instead(self) -> None:
         self.choose(registry.info(self.key).instead)

@@ -11,6 +11,7 @@ from pytestqt.qtbot import QtBot
 from stemeditor.app.actions import TABLE
 from stemeditor.app.application import Parts
 from stemeditor.app.job_state import ExportQuestion, JobState
+from stemeditor.app.panels import separate
 from stemeditor.app.panels.export import ExportDialog, ask_export
 from stemeditor.app.panels.jobs import StatusBar, time_left
 from stemeditor.app.panels.separate import SeparateDialog, duration_text
@@ -70,6 +71,24 @@ def test_a_method_is_found_by_a_few_letters(show: Show, qtbot: QtBot) -> None:
     dialog.search.clear()
     assert shown() == everything
     assert dialog.nothing.isHidden()
+
+
+def test_what_computes_a_method_is_started_while_its_page_is_read(
+    show: Show, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = show()
+    started: list[str] = []
+    monkeypatch.setattr(separate, "warm", lambda key, progress: started.append(key))
+    dialog = SeparateDialog(parts.controller)
+    qtbot.addWidget(dialog)
+    for key in ("classic", "kam", "compact"):
+        dialog.choose(key)
+    qtbot.waitUntil(lambda: bool(started))
+    assert started == ["compact"]
+    monkeypatch.setattr(type(parts.controller.player), "playing", True)
+    dialog.choose("blend")
+    qtbot.wait(3 * separate._SETTLED_MS)
+    assert started == ["compact"]
 
 
 def test_separate_uses_what_was_set_and_remembers_the_method(

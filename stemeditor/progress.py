@@ -116,7 +116,7 @@ def aside(work: Callable[[Progress], T], progress: Progress) -> T:
     progress
         Asked to `check` every 40 ms; handed what the work posts.
     """
-    left = threading.Event()
+    left, done = threading.Event(), threading.Event()
     found: list[T] = []
     problems: list[BaseException] = []
 
@@ -127,13 +127,15 @@ def aside(work: Callable[[Progress], T], progress: Progress) -> T:
             problems.append(problem)
             if left.is_set() and not isinstance(problem, Cancelled):
                 log.exception("work that nobody waited for failed")
+        finally:
+            done.set()
 
     # The program's end waits for it: a thread that computes in another language must not be torn out of it.
     thread = threading.Thread(target=copy_context().run, args=(run,), name="aside", daemon=False)
     thread.start()
     try:
-        while thread.is_alive():
-            thread.join(_LOOK_S)
+        # Not by `join`: before Python 3.13 an interrupted one takes the thread for ended, and the end does not wait.
+        while not done.wait(_LOOK_S):
             progress.check()
     except BaseException:
         left.set()

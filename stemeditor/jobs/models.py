@@ -11,7 +11,7 @@ from stemeditor.errors import FileProblem, UserError
 from stemeditor.methods import importing, neural, registry
 from stemeditor.methods.base import Preparable, Warmable
 from stemeditor.nets.description import SUFFIX
-from stemeditor.progress import Part, Progress
+from stemeditor.progress import Part, Progress, aside
 from stemeditor.weights import catalogue, download, store
 
 READY, PARTLY, ABSENT = "ready", "partly here", "not here"
@@ -181,7 +181,7 @@ def warm(key: str, progress: Progress) -> None:
     try:
         method = registry.load(key)
         if isinstance(method, Warmable):
-            method.warm()
+            aside(lambda seen: method.warm(), progress)
     except UserError:
         return
 

@@ -1,5 +1,6 @@
 """Networks at work: stopped in the middle, with a full memory, on a lost card, and computed by OpenVINO."""
 
+import signal
 import subprocess
 import sys
 import threading
@@ -184,6 +185,19 @@ def test_the_end_of_the_program_waits_for_what_nobody_waits_for() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], check=True, timeout=60, capture_output=True, text=True)
     assert found.stdout == "done\n"
+    code = (
+        "import signal, time; from stemeditor.progress import Silent, aside\n"
+        "def work(seen): print('begun', flush=True); time.sleep(1.5); print('done', flush=True)\n"
+        "aside(work, Silent())\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=60)[0] == "done\n"
 
 
 def test_threads_that_want_the_same_network_wait_and_may_give_up() -> None:

@@ -101,12 +101,13 @@ class Window(QMainWindow):
 
     def _warm(self) -> None:
         """Start what computes the chosen method, if that is no method that starts at once."""
+        key = self.controller.settings.text("method")
+        if not key or self.controller.closed:
+            return
         from stemeditor.jobs.models import warm
         from stemeditor.jobs.pool import NET
 
-        key = self.controller.settings.text("method")
-        if key and not self.controller.closed:
-            self.controller.paint(warm, key, queue=NET)
+        self.controller.paint(warm, key, queue=NET)
 
     def ask_separate(self) -> None:
         """Show the methods."""

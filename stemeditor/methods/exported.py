@@ -220,6 +220,13 @@ def form_of(weights: Path) -> Path:
     return weights.with_name(f"{weights.stem}{ENDING}")
 
 
+def mask_heart(net: nn.Module) -> nn.Module:
+    """Return the part of a network that draws masks which lies in this form; see `fronts.MaskHeart`."""
+    from stemeditor.nets.fronts import MaskHeart
+
+    return MaskHeart(net)
+
+
 def usable(form: Form) -> bool:
     """Whether a form lies there, and OpenVINO is here to compute it."""
     return form.ready and find_spec("openvino") is not None

@@ -15,7 +15,7 @@ from stemeditor import paths
 from stemeditor.audio.buffer import Audio
 from stemeditor.errors import FileProblem, UserError
 from stemeditor.methods.base import MethodInfo, Params, Stems
-from stemeditor.methods.exported import Form, form_of
+from stemeditor.methods.exported import Form, form_of, mask_heart
 from stemeditor.methods.masking_core import MaskingCore
 from stemeditor.nets.description import SUFFIX, Description, describe
 from stemeditor.progress import Progress
@@ -212,15 +212,8 @@ def _engine(path: Path, changed: float) -> tuple[Engine, Description]:
     from stemeditor.methods.engine import Engine
 
     description = describe(path)
-    form = Form(form_of(path), MaskingCore(description), _heart, elastic=True)
+    form = Form(form_of(path), MaskingCore(description), mask_heart, elastic=True)
     return Engine(lambda: _read(path), description.rate, form=form), description
-
-
-def _heart(net: nn.Module) -> nn.Module:
-    from stemeditor.nets.masking import Masking, MaskingHeart
-
-    assert isinstance(net, Masking)
-    return MaskingHeart(net)
 
 
 def _read(path: Path) -> nn.Module:

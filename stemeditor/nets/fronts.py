@@ -181,3 +181,24 @@ def _turned_by(one: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor]) -> tupl
 def power(spectra: Tensor) -> Tensor:
     """Return the squared magnitudes of complex spectra, without the root that `abs` would take."""
     return spectra.real.square() + spectra.imag.square()
+
+
+class MaskHeart(nn.Module):
+    """A network that draws masks, without its transforms and without complex numbers.
+
+    Other programs than PyTorch can compute it.
+
+    Parameters
+    ----------
+    net
+        Has a method `parts`: real and imaginary part of the masks, of those of the spectra.
+    """
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, real: Tensor, imaginary: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what `parts` returns."""
+        found: tuple[Tensor, Tensor] = self.net.parts(real, imaginary)  # type: ignore[operator]
+        return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import torch
@@ -72,8 +71,8 @@ class HybridHeart(nn.Module):
         seen = flat.reshape(-1, channels, rows, hops).permute(0, 3, 2, 1).reshape(-1, hops * rows, channels)
         heard = wave.transpose(1, 2)
         places, moments = _places(cross, channels, rows, hops, heard.shape[1])
-        seen = cross.norm_in(seen) + places.to(seen.device)
-        heard = cross.norm_in_t(heard) + moments.to(heard.device)
+        seen = cross.norm_in(seen) + places
+        heard = cross.norm_in_t(heard) + moments
         for number in range(cross.num_layers):
             if number % 2 == cross.classic_parity:
                 seen, heard = cross.layers[number](seen), cross.layers_t[number](heard)
@@ -86,9 +85,8 @@ class HybridHeart(nn.Module):
         return flat.reshape(-1, flat.shape[1], rows, hops), wave
 
 
-@lru_cache(maxsize=4)
 def _places(cross: Any, channels: int, rows: int, hops: int, frames: int) -> tuple[Tensor, Tensor]:
-    """Return what tells the transformer where a point lies: made once, since all segments are alike."""
+    """Return what tells the transformer where a point lies."""
     from demucs import transformer
 
     made: Any = transformer.create_2d_sin_embedding

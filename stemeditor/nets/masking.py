@@ -60,15 +60,3 @@ class Masking(nn.Module):
     def draw(self, seen: Tensor, check: Check = bool) -> Tensor:
         """Return (batch, 2 * stems * 2, points, hops) of (batch, `ROWS`, points, hops): what becomes the masks."""
         raise NotImplementedError
-
-
-class MaskingHeart(nn.Module):
-    """A `Masking` without its transforms and without complex numbers: other programs than PyTorch can compute it."""
-
-    def __init__(self, net: Masking) -> None:
-        super().__init__()
-        self.net = net
-
-    def forward(self, real: Tensor, imaginary: Tensor) -> tuple[Tensor, Tensor]:
-        """Return `Masking.parts`."""
-        return self.net.parts(real, imaginary)

@@ -180,18 +180,6 @@ class Roformer(nn.Module):
         return found.reshape(batch, hops, bands, dim)
 
 
-class RoformerHeart(nn.Module):
-    """A `Roformer` without its transforms."""
-
-    def __init__(self, net: Roformer) -> None:
-        super().__init__()
-        self.net = net
-
-    def forward(self, real: Tensor, imaginary: Tensor) -> tuple[Tensor, Tensor]:
-        """Return `Roformer.parts`."""
-        return self.net.parts(real, imaginary)
-
-
 class _Norm(nn.Module):
     """Scales a vector to the length that its number of entries gives it, then each entry by a learned factor."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
@@ -194,14 +195,14 @@ def _info(key: str, name: str, sentence: str, source: str, speed: float, *params
     )
 
 
-class Determined:
+class Determined(ABC):
     """A method that learns demixing matrices from an excerpt. Children say their `info` and source model."""
 
     info: MethodInfo
 
+    @abstractmethod
     def source_model(self, params: Params) -> SourceModel:
         """Return a fresh source model."""
-        raise NotImplementedError
 
     def learn(self, song: Audio, params: Params, progress: Progress) -> Demixer:
         """See `Learner.learn`."""

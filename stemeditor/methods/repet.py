@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -121,7 +123,7 @@ _SHORTEST = Param(
 _LONGEST = Param("longest_s", "Longest period", 8.0, "Raise it for long loops at a slow tempo.", 1.0, 12.0, "s")
 
 
-class _Repeating:
+class _Repeating(ABC):
     """What both share: the voice is what the repetition does not explain."""
 
     info: MethodInfo
@@ -142,10 +144,11 @@ class _Repeating:
         progress.check()
         return {"vocals": masked(spectra, mask.astype(np.float32), transform, mix)}
 
+    @abstractmethod
     def _background(
         self, level: Magnitude, shortest: int, longest: int, hop_s: float, params: Params, progress: Progress
     ) -> Magnitude:
-        raise NotImplementedError
+        """Return (bins, hops): what comes again."""
 
 
 class Repet(_Repeating):

@@ -57,12 +57,6 @@ class Question:
     names: tuple[str, ...]
     weights: str = ""
 
-    def same(self, other: Question, progress: Progress) -> bool:
-        """Whether the other asks for the same; songs are compared by their sound, wherever it came from."""
-        mine = (self.method, dict(self.params), self.names, self.weights, self.song.samples.shape, self.song.rate)
-        its = (other.method, dict(other.params), other.names, other.weights, other.song.samples.shape, other.song.rate)
-        return mine == its and (self.song is other.song or _hash(self.song, progress) == _hash(other.song, progress))
-
     def mark(self, progress: Progress) -> str:
         """Return what tells it from all others, in any run of the program."""
         told = {
@@ -76,7 +70,9 @@ class Question:
         return sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
-_kept: list[tuple[Question, dict[str, SoundStore]]] = []
+_kept: list[tuple[str, dict[str, SoundStore]]] = []
+"""Marks of questions, and the stems as far as they are made."""
+
 _lock = threading.Lock()
 
 
@@ -85,11 +81,12 @@ def keep(question: Question, stores: dict[str, SoundStore]) -> None:
     done = min((store.filled for store in stores.values()), default=0)
     if done < _LEAST_S * question.song.rate:
         return
+    mark = question.mark(Silent())
     with _lock:
-        _kept.append((question, stores))
+        _kept.append((mark, stores))
         del _kept[:-_MOST]
     try:
-        _write(question.mark(Silent()), stores, done)
+        _write(mark, stores, done)
     except OSError as problem:
         # It goes on in this run all the same.
         log.info("what was done is not kept on the disk: %s", problem)
@@ -108,20 +105,17 @@ def take(question: Question, folder: Path, progress: Progress | None = None) -> 
         Checked while songs are compared.
     """
     progress = progress or Silent()
-    with _lock:
-        rows = list(_kept)
+    if not _kept and not _entries():
+        return None
+    mark = question.mark(progress)
     found = None
-    for row in rows:
-        if row[0].same(question, progress):
-            with _lock:
-                if row not in _kept:
-                    break
+    with _lock:
+        for row in _kept:
+            if row[0] == mark:
                 _kept.remove(row)
-            found = row[1]
-            break
-    if not _entries():
-        return found
-    entry = _folder() / question.mark(progress)
+                found = row[1]
+                break
+    entry = _folder() / mark
     if found is None and entry.is_dir():
         found = _read(entry, question, folder, progress)
     shutil.rmtree(entry, ignore_errors=True)

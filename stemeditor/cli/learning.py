@@ -104,7 +104,9 @@ def gathered(plan: Plan, progress: Progress) -> list[Path]:
             source.folder, datasets.find(Path(name)), plan.stems, paths.cache_folder() / "session", progress
         )
     if source.corpus:
-        recipe = Recipe(Path(source.corpus).expanduser(), source.seconds, source.sound_fonts, source.codecs)
+        recipe = Recipe(
+            Path(source.corpus).expanduser(), source.seconds, source.sound_fonts, source.codecs, source.electronic
+        )
         folder = source.folder / "made"
         library.make(folder, recipe, source.seed, source.count, progress)
         files += [library.song_path(folder, number) for number in range(source.count)]

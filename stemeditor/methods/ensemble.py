@@ -1,11 +1,13 @@
-"""Several methods on one song, and the weighted mean of what they give."""
+"""Several methods on one song, and the mean of what they give: of waves, of masks, or of levels."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stemeditor.audio.buffer import Audio, Samples
 from stemeditor.methods import runner
@@ -18,16 +20,21 @@ from stemeditor.progress import Progress
 JOIN = "+"
 """What stands between the keys of an ensemble's members."""
 
-WAVES, MASKS = "waves", "masks"
+WAVES, MASKS, LEVELS = "waves", "masks", "levels"
 
 _BLOCK_S = 6.0
 _OVERLAP_S = 0.5
 _WINDOW_S = 0.093
 _LEAST = 1e-8
+_QUIETEST = np.float32(1e-3)
+"""Share of the song below which no member counts a stem as silent: it could silence it all alone."""
+
+Levels: TypeAlias = NDArray[np.float32]
+"""Magnitudes, (channels, bins, hops)."""
 
 
 class Ensemble:
-    """The weighted mean of several methods, stem by stem; a stem that only some of them give is the mean of those.
+    """The mean of several methods, stem by stem; a stem that only some of them give is the mean of those.
 
     Parameters
     ----------
@@ -50,8 +57,9 @@ class Ensemble:
             "how",
             "Mean of",
             WAVES,
-            "Masks never leave more of the song in a stem than there is; waves keep what only one of them found.",
-            choices=((WAVES, "waves"), (MASKS, "masks")),
+            "Waves keep what only one of them found. Masks leave no more in a stem than there is. Levels keep what all "
+            "of them found: fewest leaks, and best where they work in different ways.",
+            choices=((WAVES, "waves"), (MASKS, "masks"), (LEVELS, "levels")),
         )
         weights = tuple(
             Param(
@@ -109,11 +117,14 @@ class Ensemble:
             for member in self.members
         ]
         shares = self._shares(params)
-        merged = (Piece(start, self._mean(stems, shares)) for start, stems in runner.abreast(runs, done))
+        found = runner.abreast(runs, done)
         if params["how"] == WAVES:
-            yield from merged
-            return
-        yield from self._masked(song, merged, progress, done)
+            yield from (Piece(start, self._mean(stems, shares)) for start, stems in found)
+        elif params["how"] == MASKS:
+            means = ((start, [self._mean(stems, shares)]) for start, stems in found)
+            yield from _by_blocks(song, means, lambda mix, one: masked(mix, one[0], progress), done)
+        else:
+            yield from _by_blocks(song, found, lambda mix, each: agreed(mix, each, shares, progress), done)
 
     def _shares(self, params: Params) -> Mapping[str, list[float]]:
         """Return stem -> how much each member counts; those that do not give it, nothing."""
@@ -141,35 +152,42 @@ class Ensemble:
             mean = {name: np.asarray(samples + left, np.float32) for name, samples in mean.items()}
         return mean
 
-    def _masked(self, song: Audio, merged: Iterator[Piece], progress: Progress, done: int) -> Iterator[Piece]:
-        """Yield what ratio masks from the mean take out of the song, in blocks that fade into each other."""
-        waiting: dict[str, Samples] = {}
-        begin = done
-        carried: Stems = {}
-        pieces = iter(merged)
-        for segment in plan(song.frames - done, int(_BLOCK_S * song.rate), int(_OVERLAP_S * song.rate)):
-            while begin + runner.length_of(waiting) < done + segment.stop:
-                piece = next(pieces)
-                waiting = {
-                    name: np.concatenate([waiting[name], samples], axis=1) if waiting else samples
-                    for name, samples in piece.stems.items()
-                }
-            skipped = done + segment.start - begin
-            waiting = {name: samples[:, skipped:] for name, samples in waiting.items()}
-            begin += skipped
-            block = {name: samples[:, : segment.frames] for name, samples in waiting.items()}
-            mix = song.slice(done + segment.start, done + segment.stop)
-            yield self._faded(masked(mix, block, progress), segment, carried, done)
 
-    def _faded(self, stems: Stems, segment: Segment, carried: Stems, done: int) -> Piece:
-        final = segment.final - segment.start
-        ready: Stems = {}
-        for name, samples in stems.items():
-            sound = samples * segment.weights
-            if name in carried:
-                sound[:, : carried[name].shape[1]] += carried[name]
-            ready[name], carried[name] = sound[:, :final], sound[:, final:]
-        return Piece(done + segment.start, ready)
+def _by_blocks(
+    song: Audio,
+    found: Iterator[tuple[int, list[Stems]]],
+    combine: Callable[[Audio, list[Stems]], Stems],
+    done: int,
+) -> Iterator[Piece]:
+    """Yield what `combine` makes of the song and what was found in it, in blocks that fade into each other."""
+    waiting: list[Stems] = []
+    begin = done
+    carried: Stems = {}
+    for segment in plan(song.frames - done, int(_BLOCK_S * song.rate), int(_OVERLAP_S * song.rate)):
+        while begin + (runner.length_of(waiting[0]) if waiting else 0) < done + segment.stop:
+            _, pieces = next(found)
+            waiting = [_behind(*pair) for pair in zip(waiting, pieces, strict=True)] if waiting else pieces
+        skipped = done + segment.start - begin
+        waiting = [{name: samples[:, skipped:] for name, samples in stems.items()} for stems in waiting]
+        begin += skipped
+        block = [{name: samples[:, : segment.frames] for name, samples in stems.items()} for stems in waiting]
+        mix = song.slice(done + segment.start, done + segment.stop)
+        yield _faded(combine(mix, block), segment, carried, done)
+
+
+def _behind(first: Stems, second: Stems) -> Stems:
+    return {name: np.concatenate([samples, second[name]], axis=1) for name, samples in first.items()}
+
+
+def _faded(stems: Stems, segment: Segment, carried: Stems, done: int) -> Piece:
+    final = segment.final - segment.start
+    ready: Stems = {}
+    for name, samples in stems.items():
+        sound = samples * segment.weights
+        if name in carried:
+            sound[:, : carried[name].shape[1]] += carried[name]
+        ready[name], carried[name] = sound[:, :final], sound[:, final:]
+    return Piece(done + segment.start, ready)
 
 
 def masked(mix: Audio, stems: Stems, progress: Progress) -> Stems:
@@ -201,6 +219,62 @@ def masked(mix: Audio, stems: Stems, progress: Progress) -> Stems:
     return out
 
 
+def agreed(mix: Audio, found: Sequence[Stems], shares: Mapping[str, Sequence[float]], progress: Progress) -> Stems:
+    """Return the song shared out by the geometric mean of what several methods take for each stem's level.
+
+    A point goes to a stem as far as all of them hear it there: the product of experts, each of whom may object.
+
+    Parameters
+    ----------
+    mix
+        (channels, frames).
+    found
+        Each method's stems, of the same shape.
+    shares
+        Stem -> how much each method counts; they add up to 1.
+    progress
+        Checked between stems.
+
+    References
+    ----------
+    G. E. Hinton, Training products of experts by minimizing contrastive divergence, Neural Computation 14, 2002.
+    """
+    transform = transform_for(mix.rate, _WINDOW_S)
+    sound = np.asarray(mix.samples, np.float32)
+    whole = transform.forward(sound)
+    level = np.abs(whole)
+    least = _QUIETEST * level + np.float32(_LEAST)
+
+    def mean(parts: Iterable[tuple[Samples, float]]) -> Levels:
+        total = np.zeros_like(level)
+        for samples, share in parts:
+            progress.check()
+            heard = np.abs(transform.forward(np.asarray(samples, np.float32)))
+            np.maximum(heard, least, out=heard)
+            total += np.float32(share) * np.log(heard, out=heard)
+        return np.asarray(np.exp(total, out=total))
+
+    guesses = {
+        name: mean((stems[name], share) for stems, share in zip(found, row, strict=True) if share)
+        for name, row in shares.items()
+    }
+    total: Levels = np.sum(list(guesses.values()), axis=0)
+    left = [sound - np.asarray(sum(stems[name] for name in shares if name in stems), np.float32) for stems in found]
+    if any(np.abs(rest).max(initial=0.0) > _QUIETEST * np.abs(sound).max(initial=0.0) for rest in left):
+        # Members that do not give all of the song agree on how much they leave, too.
+        total += mean((rest, 1.0 / len(left)) for rest in left)
+    out: Stems = {}
+    for name, guess in guesses.items():
+        progress.check()
+        guess /= total
+        out[name] = transform.inverse(whole * guess, mix.frames)
+    return out
+
+
+_DRUMS = 0.3
+"""How much the classic method counts in the drums, of which it knows least."""
+
+
 class Blend(Ensemble):
     """The shipped network and the best method without weights."""
 
@@ -209,9 +283,14 @@ class Blend(Ensemble):
         from stemeditor.methods.neural import Compact
 
         super().__init__([Compact(), Classic()])
+        how, *weights = (
+            replace(param, default=_DRUMS) if param.name == "classic_drums" else param for param in self.info.params
+        )
         self.info = replace(
             self.info,
             key="blend",
             name="Network and classic",
             sentence="The compact network and the classic four stems together: better than either, and half as fast.",
+            # They err in different ways.
+            params=(replace(how, default=LEVELS), *weights),
         )

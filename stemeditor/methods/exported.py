@@ -38,22 +38,17 @@ _ENDING_MS = 10_000
 class Core(Protocol):
     """What comes before and behind the part of a network that has one shape: transforms, levels, lengths."""
 
-    @property
-    def channels(self) -> int:
-        """Of the sound."""
+    def example(self) -> Array:
+        """Return silence of the shape that the form is made for."""
 
-    @property
-    def length(self) -> int:
-        """Frames of the pieces that the shape is made for."""
+    def fits(self, length: int) -> bool:
+        """Whether something that is so long, along its last axis, can be computed in that shape."""
 
-    def fits(self, frames: int) -> bool:
-        """Whether sound of so many frames can be computed in that shape."""
-
-    def before(self, sound: Array) -> tuple[tuple[Array, ...], Any]:
-        """Return what the shaped part takes, and what `after` needs to know, of (channels, frames)."""
+    def before(self, given: Array) -> tuple[tuple[Array, ...], Any]:
+        """Return what the shaped part takes, and what `after` needs to know, of what the whole network is given."""
 
     def after(self, found: tuple[Array, ...], known: Any) -> Array:
-        """Return (stems, channels, frames), what the whole network returns."""
+        """Return what the whole network returns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +126,7 @@ class Compiled:
         self._request: Any = None
 
     def __call__(self, sound: Array, progress: Progress) -> Array:
-        """Return (stems, channels, frames) of (channels, frames); stops in the middle once `progress` says so."""
+        """Return what the network makes of what it is given; stops in the middle once `progress` says so."""
         given, known = self._core.before(sound)
         progress.check()
         if self._request is None:
@@ -197,7 +192,7 @@ def export(net: nn.Module, form: Form) -> None:
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
-    example, _ = form.core.before(np.zeros((form.core.channels, form.core.length), np.float32))
+    example, _ = form.core.before(form.core.example())
     given = tuple(torch.from_numpy(one)[None].clone() for one in example)
     with torch.no_grad(), warnings.catch_warnings():
         # That its branches are taken as they come for this one length is what is wanted.

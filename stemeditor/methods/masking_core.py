@@ -23,15 +23,9 @@ class MaskingCore:
 
     description: Description
 
-    @property
-    def channels(self) -> int:
-        """Stereo."""
-        return 2
-
-    @property
-    def length(self) -> int:
-        """Any would do."""
-        return self.description.rate
+    def example(self) -> Array:
+        """Return a second; any length would do."""
+        return np.zeros((2, self.description.rate), np.float32)
 
     def fits(self, frames: int) -> bool:
         """Whether a piece of so many frames can be computed: of any length."""

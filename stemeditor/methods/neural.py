@@ -31,8 +31,10 @@ OWN = "own:"
 """What the keys of people's own networks begin with."""
 
 _REST = "other"
-_SEGMENT_S = 3.5
-_OVERLAP_S = 0.5
+_SEGMENT_S = 10.0
+"""Longer than what they learn from: how loud a song is as a whole tells them something, a pause alone misleads."""
+
+_OVERLAP_S = 1.0
 _SPEED = 30.0
 
 

@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stemeditor.audio.buffer import Audio
+from stemeditor.audio.convert import fit
+from stemeditor.audio.stft import Spectra, Stft
 from stemeditor.errors import FileProblem
-from stemeditor.methods import pytorch
+from stemeditor.methods import wiener
 from stemeditor.methods.base import MethodInfo, Param, Params, Stems
+from stemeditor.methods.exported import COMPILED, Form, form_of
+from stemeditor.methods.picture_core import PictureCore
 from stemeditor.methods.pretrained import Pretrained
 from stemeditor.progress import Progress
 from stemeditor.weights import reading
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
 ITERATIONS = Param(
     "iterations",
@@ -33,7 +37,7 @@ _WINDOW = 300
 window to the next."""
 
 
-_LEAST = 1e-10
+_LEAST = np.float32(1e-5)
 _SCALE = 10.0
 
 
@@ -73,35 +77,32 @@ class OpenUnmix(Pretrained):
 
     def separate(self, mix: Audio, params: Params, progress: Progress) -> Stems:
         """See `Method.separate`."""
-        pytorch.start()
-        import torch
-
-        sound = torch.from_numpy(np.array(mix.samples, np.float32))
+        sound = np.asarray(mix.samples, np.float32)
         frames = sound.shape[-1]
-        shape = torch.hann_window(self._window)
-        short = frames <= self._window // 2
-        # The transform mirrors the ends; what is shorter than the mirror is first followed by silence.
-        padded = torch.nn.functional.pad(sound, (0, self._window // 2 + 1 - frames)) if short else sound
-        spectrum = torch.stft(padded, self._window, self._hop, window=shape, center=True, return_complex=True)
-        magnitude = spectrum.abs()
-        phase = spectrum / magnitude.clamp(min=1e-30)
-        seen = magnitude.numpy()
-        found = [torch.from_numpy(self.engine(f"{name}.pth")(seen, progress)) * phase for name in self._targets]
-        with torch.inference_mode():
-            for start in range(0, spectrum.shape[-1], _WINDOW):
-                progress.check()
-                part = slice(start, start + _WINDOW)
-                guesses = [guess[..., part] for guess in found]
-                for guess, better in zip(
-                    guesses, filtered(spectrum[..., part], guesses, int(params[ITERATIONS.name])), strict=True
-                ):
-                    guess.copy_(better)
+        transform = Stft(self._window, self._hop, mirrored=True)
+        # What is shorter than the mirrored ends is first followed by silence.
+        padded = fit(sound, max(frames, self._window // 2 + 1))
+        spectrum = transform.forward(padded)
+        magnitude = np.abs(spectrum)
+        phase = spectrum / np.maximum(magnitude, np.float32(1e-30))
+        found: list[Spectra] = [
+            np.asarray(self.engine(f"{name}.pth")(magnitude, progress) * phase, np.complex64) for name in self._targets
+        ]
+        passes = int(params[ITERATIONS.name])
+        for start in range(0, spectrum.shape[-1], _WINDOW):
+            part = slice(start, start + _WINDOW)
+            guesses = [guess[..., part] for guess in found]
+            for guess, better in zip(guesses, filtered(spectrum[..., part], guesses, passes, progress), strict=True):
+                guess[:] = better
         result: Stems = {}
         for name, stem in zip(self._targets, found, strict=True):
             progress.check()
-            wave = torch.istft(stem, self._window, self._hop, window=shape, center=True, length=padded.shape[-1])
-            result[name] = wave[:, :frames].numpy()
+            result[name] = transform.inverse(stem, padded.shape[-1])[:, :frames]
         return result
+
+    def _form(self, file: Path) -> Form:
+        core = PictureCore(self._channels, self._window // 2 + 1)
+        return Form(form_of(file), core, _heart, elastic=True, compiled=file.parent / COMPILED, alone=False)
 
     def _read(self, file: Path) -> nn.Module:
         from openunmix.model import OpenUnmix as Network
@@ -124,59 +125,19 @@ class OpenUnmix(Pretrained):
         return net
 
 
-def filtered(mix: Tensor, stems: list[Tensor], passes: int) -> list[Tensor]:
-    """Return the posterior means of Gaussian sources, as the authors' program computes them, at a fifth of the cost.
-
-    Parameters
-    ----------
-    mix
-        Complex (channels, bins, hops), of one or two channels.
-    stems
-        As many of the same shape.
-    passes
-        Of expectation maximisation; 0 changes nothing.
-
-    References
-    ----------
-    A. A. Nugraha, A. Liutkus, E. Vincent, Multichannel audio source separation with deep neural networks, IEEE/ACM
-    Trans. ASLP 24, 2016, algorithm 1.
-    """
+def filtered(mix: Spectra, stems: list[Spectra], passes: int, progress: Progress) -> list[Spectra]:
+    """Return the stems after the Wiener filter as the authors' program sets it; see `wiener.filtered`."""
     if not passes:
         return stems
     # Levels are brought to where what keeps the inverse stable does no harm.
-    scale = max(float(mix.abs().max()) / _SCALE, 1.0)
-    mix = mix / scale
-    parts = [stem / scale for stem in stems]
-    for _ in range(passes):
-        powers = [part.abs().square().mean(dim=0) for part in parts]
-        # (channels, channels, bins, 1): how the channels go together, at every frequency.
-        spatial = [
-            (part[:, None] * part.conj()).sum(dim=-1, keepdim=True) / (power.sum(dim=1, keepdim=True) + _LEAST)
-            for part, power in zip(parts, powers, strict=True)
-        ]
-        explained = _explained(powers, spatial, mix)
-        parts = [power * (matrix * explained).sum(dim=1) for power, matrix in zip(powers, spatial, strict=True)]
-    return [part * scale for part in parts]
+    scale = max(float(np.abs(mix).max()) / _SCALE, 1.0)
+    return wiener.scaled(mix, stems, passes, scale, lambda power: _LEAST, progress)
 
 
-def _explained(powers: list[Tensor], spatial: list[Tensor], mix: Tensor) -> Tensor:
-    """Return the mix times the inverse of its modelled covariance, point by point."""
-    import torch
+def _heart(net: nn.Module) -> nn.Module:
+    from stemeditor.nets.open_unmix_heart import OpenUnmixHeart
 
-    def total(row: int, column: int) -> Tensor:
-        parts = [power * matrix[row, column] for power, matrix in zip(powers, spatial, strict=True)]
-        found: Tensor = torch.stack(parts).sum(dim=0)
-        return found
-
-    first = total(0, 0).real + _LEAST**0.5
-    if mix.shape[0] == 1:
-        alone: Tensor = mix / first
-        return alone
-    second, across = total(1, 1).real + _LEAST**0.5, total(0, 1)
-    determinant = first * second - across.abs().square()
-    left = (second * mix[0] - across * mix[1]) / determinant
-    right = (first * mix[1] - across.conj() * mix[0]) / determinant
-    return torch.stack([left, right])
+    return OpenUnmixHeart(net)
 
 
 def _info(

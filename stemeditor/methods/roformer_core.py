@@ -33,6 +33,10 @@ class RoformerCore:
     normalized: bool
     zero_dc: bool
 
+    def example(self) -> Array:
+        """See `exported.Core`."""
+        return np.zeros((self.channels, self.length), np.float32)
+
     def fits(self, frames: int) -> bool:
         """Whether a piece of so many frames can be computed in the one shape that other programs know."""
         return frames == self.length

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stemeditor.audio.buffer import Audio
+from stemeditor.audio.stft import Stft
 from stemeditor.errors import FileProblem
-from stemeditor.methods import pytorch
 from stemeditor.methods.base import MethodInfo, Missing, Param, Params, Stems
+from stemeditor.methods.exported import COMPILED, Form, form_of
+from stemeditor.methods.picture_core import PictureCore
 from stemeditor.methods.pretrained import Pretrained
+from stemeditor.nets.spleeter_picture import BINS, HOP, HOPS, WINDOW
 from stemeditor.progress import Progress
 from stemeditor.weights import reading, store, tensorflow
 
@@ -87,29 +90,32 @@ class SpleeterMethod(Pretrained):
 
     def separate(self, mix: Audio, params: Params, progress: Progress) -> Stems:
         """See `Method.separate`."""
-        pytorch.start()
-        import torch
-
-        from stemeditor.nets.fronts import overlapped
-        from stemeditor.nets.spleeter import BINS, HOP, WINDOW
-
-        sound = torch.from_numpy(np.array(mix.samples, np.float32))
-        frames = sound.shape[-1]
-        shape = torch.hann_window(WINDOW)
-        padded = torch.nn.functional.pad(sound, (WINDOW, WINDOW + (-frames) % HOP))
-        spectrum = torch.stft(padded, WINDOW, HOP, window=shape, center=False, return_complex=True)
-        masks = torch.from_numpy(self.engine(WEIGHTS)(spectrum.abs().numpy(), progress))
-        above = masks.mean(dim=2, keepdim=True) if params[ABOVE.name] == "average" else torch.zeros(())
+        frames = mix.frames
+        # A window of silence at both ends: four windows overlap everywhere, as in the original.
+        around = WINDOW // 2
+        sound = np.pad(np.asarray(mix.samples, np.float32), ((0, 0), (around, around + -frames % HOP)))
+        transform = Stft(WINDOW, HOP)
+        spectrum = transform.forward(sound)
+        engine, magnitude = self.engine(WEIGHTS), np.abs(spectrum)
+        # The end of a song may be longer; the networks look at so many hops at once, whoever computes them.
+        parts = [engine(magnitude[..., at : at + HOPS], progress) for at in range(0, magnitude.shape[-1], HOPS)]
+        masks = np.concatenate(parts, axis=-1)
         result: Stems = {}
-        for at, name in enumerate(self.info.stems[:-1]):
+        for mask, name in zip(masks, self.info.stems[:-1], strict=False):
             progress.check()
-            high = above[at] if above.dim() else above
-            stem = torch.cat([spectrum[:, :BINS] * masks[at], spectrum[:, BINS:] * high], dim=1)
-            # Four windows overlap everywhere; their squares add up to one and a half.
-            waves = torch.fft.irfft(stem.transpose(1, 2), WINDOW) * (shape / 1.5)
-            whole = overlapped(waves, HOP)
-            result[name] = whole[:, WINDOW : WINDOW + frames].numpy()
+            stem = np.empty_like(spectrum)
+            np.multiply(spectrum[:, :BINS], mask, out=stem[:, :BINS])
+            above = mask.mean(axis=1, keepdims=True) if params[ABOVE.name] == "average" else np.float32(0.0)
+            np.multiply(spectrum[:, BINS:], above, out=stem[:, BINS:])
+            result[name] = transform.inverse(stem, sound.shape[1])[:, around : around + frames]
         return result
+
+    def networks(self) -> tuple[str, ...]:
+        """See `Pretrained.networks`."""
+        return (WEIGHTS,)
+
+    def _form(self, file: Path) -> Form:
+        return Form(form_of(file), PictureCore(2, BINS, HOPS), _itself, compiled=file.parent / COMPILED)
 
     def _read(self, file: Path) -> nn.Module:
         from stemeditor.nets.spleeter import Spleeter
@@ -120,6 +126,10 @@ class SpleeterMethod(Pretrained):
         except RuntimeError as problem:
             raise FileProblem(f"The weights of {self.info.name} are broken.", "Import them again.") from problem
         return net
+
+
+def _itself(net: nn.Module) -> nn.Module:
+    return net
 
 
 def two() -> SpleeterMethod:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +37,13 @@ PASSES = Param(
 )
 
 _WINDOW_S = 0.093
-_ROWS_A_CHECK = 64
+_ROWS = 64
+"""Bins that are filtered together: as much as fits into a processor's cache."""
+
 _LEAST = 1e-5
+
+Floor: TypeAlias = Callable[[NDArray[np.float32]], "NDArray[np.float32] | np.float32"]
+"""What is added to the modelled powers, of their mean over the channels, (bins, hops): it keeps the inverse stable."""
 
 
 def filtered(mix: Spectra, stems: list[Spectra], passes: int, progress: Progress) -> list[Spectra]:
@@ -65,53 +71,73 @@ def filtered(mix: Spectra, stems: list[Spectra], passes: int, progress: Progress
     A. A. Nugraha, A. Liutkus, E. Vincent, Multichannel audio source separation with deep neural networks, IEEE/ACM
     Trans. ASLP 24, 2016, algorithm 1.
     """
-    found = [stem.copy() for stem in stems]
-    channels, bins, _ = mix.shape
-    scale = max(float(np.abs(mix).max()), 1e-12)
-    eye = np.eye(channels, dtype=np.complex64)
-    for start in range(0, bins, _ROWS_A_CHECK):
-        rows = slice(start, start + _ROWS_A_CHECK)
-        whole = np.ascontiguousarray(mix[:, rows].transpose(1, 2, 0)) / np.float32(scale)
-        parts = [np.ascontiguousarray(stem[:, rows].transpose(1, 2, 0)) / np.float32(scale) for stem in found]
+    scale = max(float(np.abs(mix).max(initial=0.0)), 1e-12)
+    return scaled(mix, stems, passes, scale, lambda power: np.float32(_LEAST) * power + np.float32(1e-14), progress)
+
+
+def scaled(
+    mix: Spectra, stems: list[Spectra], passes: int, scale: float, floor: Floor, progress: Progress
+) -> list[Spectra]:
+    """Return what `filtered` does, computed at levels divided by `scale`, with a floor of one's own."""
+    found = [np.empty_like(stem) for stem in stems]
+    down, up = np.float32(1 / scale), np.float32(scale)
+    for start in range(0, mix.shape[1], _ROWS):
+        rows = slice(start, start + _ROWS)
+        song = mix[:, rows] * down
+        parts = [stem[:, rows] * down for stem in stems]
         for _ in range(passes):
-            models = []
-            for part in parts:
-                progress.check()
-                power = (part.real**2 + part.imag**2).mean(axis=2)
-                spatial = np.matmul(part.transpose(0, 2, 1), part.conj()) / np.maximum(
-                    power.sum(axis=1), np.float32(1e-12)
-                ).reshape(-1, 1, 1)
-                models.append((power, spatial))
-            total = np.zeros((*whole.shape, channels), np.complex64)
-            for power, spatial in models:
-                progress.check()
-                total += power[:, :, np.newaxis, np.newaxis] * spatial[:, np.newaxis]
-            floor = np.float32(_LEAST) * np.einsum("ftcc->ft", total).real / channels + np.float32(1e-14)
-            total += floor[:, :, np.newaxis, np.newaxis] * eye
             progress.check()
-            explained = np.matmul(_inverse(total), whole[..., np.newaxis])
-            progress.check()
-            parts = [
-                power[:, :, np.newaxis] * np.matmul(spatial[:, np.newaxis], explained)[..., 0]
-                for power, spatial in models
-            ]
+            parts = _once(song, parts, floor)
         for stem, part in zip(found, parts, strict=True):
-            stem[:, rows] = (part * np.float32(scale)).transpose(2, 0, 1)
+            np.multiply(part, up, out=stem[:, rows])
     return found
 
 
-def _inverse(matrices: NDArray[np.complex64]) -> NDArray[np.complex64]:
-    """Return the inverses of (..., n, n); in closed form for one and two channels."""
-    size = matrices.shape[-1]
-    if size == 1:
-        return np.asarray(1.0 / matrices, np.complex64)
-    if size == 2:
-        a, b, c, d = matrices[..., 0, 0], matrices[..., 0, 1], matrices[..., 1, 0], matrices[..., 1, 1]
-        found = np.empty_like(matrices)
-        found[..., 0, 0], found[..., 0, 1], found[..., 1, 0], found[..., 1, 1] = d, -b, -c, a
-        found /= (a * d - b * c)[..., np.newaxis, np.newaxis]
-        return found
-    return np.asarray(np.linalg.inv(matrices), np.complex64)
+def _once(song: Spectra, parts: list[Spectra], floor: Floor) -> list[Spectra]:
+    """Return the parts after one pass."""
+    models = []
+    for part in parts:
+        power = (part.real**2 + part.imag**2).mean(axis=0)
+        seen = part.transpose(1, 0, 2)
+        spatial = (seen @ seen.conj().transpose(0, 2, 1)).transpose(1, 2, 0) / (power.sum(axis=1) + np.float32(1e-12))
+        models.append((power, spatial[..., np.newaxis]))
+    channels = len(song)
+    upper = [(row, column) for row in range(channels) for column in range(row, channels)]
+    total = {
+        (row, column): sum(
+            power * (spatial[row, column].real if row == column else spatial[row, column]) for power, spatial in models
+        )
+        for row, column in upper
+    }
+    added = floor(sum(total[row, row] for row in range(channels)) / channels)
+    for row in range(channels):
+        total[row, row] += added
+    explained = _solved(total, song)
+    out = []
+    for power, spatial in models:
+        part = np.empty_like(song)
+        for row in range(channels):
+            part[row] = power * sum(spatial[row, column] * explained[column] for column in range(channels))
+        out.append(part)
+    return out
+
+
+def _solved(total: dict[tuple[int, int], Any], song: Spectra) -> Spectra:
+    """Return the inverses of the Hermitian matrices, given by their upper triangles, times the song."""
+    channels = len(song)
+    if channels == 1:
+        return np.asarray(song / total[0, 0], np.complex64)
+    if channels == 2:
+        first, second, across = total[0, 0], total[1, 1], total[0, 1]
+        determinant = first * second - (across.real**2 + across.imag**2)
+        left = (second * song[0] - across * song[1]) / determinant
+        right = (first * song[1] - across.conj() * song[0]) / determinant
+        return np.stack([left, right])
+    matrices = np.empty((*song.shape[1:], channels, channels), np.complex64)
+    for (row, column), value in total.items():
+        matrices[..., row, column], matrices[..., column, row] = value, np.conj(value)
+    found = np.linalg.solve(matrices, song.transpose(1, 2, 0)[..., np.newaxis])[..., 0]
+    return np.asarray(found.transpose(2, 0, 1), np.complex64)
 
 
 class Refined:

@@ -65,19 +65,6 @@ class ComplexStft(nn.Module):
         return sound[:, :frames].reshape(*lead, frames)
 
 
-def overlapped(windows: Tensor, hop: int) -> Tensor:
-    """Return (..., frames) of windows (..., hops, window) added at distances of `hop`, which divides the window.
-
-    The general function for this gathers one frame at a time; whole hops are added here.
-    """
-    *lead, hops, window = windows.shape
-    parts = windows.reshape(*lead, hops, window // hop, hop)
-    out = windows.new_zeros(*lead, hops + window // hop - 1, hop)
-    for number in range(window // hop):
-        out[..., number : number + hops, :] += parts[..., number, :]
-    return out.flatten(-2)
-
-
 class Points(nn.Module):
     """A frequency axis that is fine below and coarse above: every point stands for some neighbouring bins.
 

@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-WINDOW, HOP = 4096, 1024
-BINS, HOPS = 1024, 512
-"""What a network sees at once: 0 to 11 kHz, 11.9 s at 44.1 kHz."""
+from stemeditor.nets.spleeter_picture import BINS, HOPS
 
 WIDTHS = (16, 32, 64, 128, 256, 512)
 

@@ -8,8 +8,13 @@ import numpy as np
 
 from stemeditor.audio.buffer import Samples
 from stemeditor.audio.convert import resample
+from stemeditor.training import console
 
 _TOP_HZ = 44100
+_LOW_CUT_HZ = {"vocals": (60.0, 160.0), "other": (90.0, 350.0)}
+_LIFTED, _LIFTED_HZ = "bass", (60.0, 150.0)
+_MIDDLE = ("vocals", "bass")
+_WIDEST_MIDDLE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,13 @@ class Augmentation:
         Share of bass stems that are played up to an octave lower: recorded basses seldom go where synthesisers do.
     coloured_db
         Standard deviation of a slope in the stem's spectrum, over its whole range.
+    cleared
+        Share of vocals and of other stems that lose their lows. Whoever mixes a record makes room for the bass;
+        instruments recorded one by one still have all that the room and the hand added below their notes.
+    lifted_db
+        Most that the lows of a bass are raised, drawn evenly from none: on records they carry the most power.
+    centred
+        Share of vocals and basses that stand in the middle, where most records have them.
 
     References
     ----------
@@ -55,6 +67,9 @@ class Augmentation:
     speed: float = 0.12
     deep: float = 0.35
     coloured_db: float = 3.0
+    cleared: float = 0.5
+    lifted_db: float = 8.0
+    centred: float = 0.4
 
 
 def factor(plan: Augmentation, rng: np.random.Generator) -> float:
@@ -77,11 +92,26 @@ def varied(sound: Samples, frames: int) -> Samples:
     return resample(np.ascontiguousarray(sound), round(_TOP_HZ * sound.shape[1] / frames), _TOP_HZ, frames)
 
 
-def changed(sound: Samples, plan: Augmentation, rng: np.random.Generator) -> Samples:
-    """Return one stem (2, frames) with its gain, sides, sign, width and colour changed as drawn."""
+def changed(sound: Samples, plan: Augmentation, rng: np.random.Generator, role: str = "") -> Samples:
+    """Return one stem (2, frames) with its gain, sides, sign, width and colour changed as drawn.
+
+    Parameters
+    ----------
+    sound
+        (2, frames).
+    plan
+        How much.
+    rng
+        Where the draws come from; every stem takes the same number of them.
+    role
+        Name of the stem, for what a mixer does to that one alone.
+    """
     gain = 10 ** (rng.normal(0, plan.gain_db) / 20) * (-1.0 if rng.random() < plan.flipped else 1.0)
     swap, narrow, wide = rng.random() < plan.swapped, rng.random() < plan.narrowed, rng.uniform(0, 1.5)
     slope_db, silent = rng.normal(0, plan.coloured_db), rng.random() < plan.silent
+    clear, height, lift_db = rng.random() < plan.cleared, rng.random(), rng.uniform(0, plan.lifted_db)
+    if rng.random() < plan.centred and role in _MIDDLE:
+        narrow, wide = True, _WIDEST_MIDDLE * wide / 1.5
     if silent:
         return np.zeros_like(sound)
     if swap:
@@ -89,8 +119,19 @@ def changed(sound: Samples, plan: Augmentation, rng: np.random.Generator) -> Sam
     if narrow:
         middle, side = sound.mean(axis=0), (sound[0] - sound[1]) * np.float32(wide / 2)
         sound = np.stack([middle + side, middle - side])
-    sound = sound * np.float32(gain)
-    return _sloped(sound, slope_db)
+    if clear and role in _LOW_CUT_HZ:
+        sound = console.low_cut(sound, _between(_LOW_CUT_HZ[role], height))
+    if lift_db > 0 and role == _LIFTED:
+        # Half of it given back as level: more of the lows, less of all else.
+        gain *= 10 ** (-lift_db / 40)
+        sound = console.filtered(sound, console.equaliser("low", _between(_LIFTED_HZ, height), lift_db))
+    return _sloped(sound * np.float32(gain), slope_db)
+
+
+def _between(bounds: tuple[float, float], share: float) -> float:
+    """Return the frequency that lies that far on the way from one to the other, as the ear measures it."""
+    low, high = bounds
+    return float(low * (high / low) ** share)
 
 
 def _sloped(sound: Samples, slope_db: float) -> Samples:

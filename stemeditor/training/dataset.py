@@ -32,8 +32,8 @@ class Examples:
         Where the draws begin.
     plan
         What is changed; None for songs as they are.
-    bass
-        Which stem is the bass; below 0 if none is.
+    names
+        Of the stems, for what is done to one of them alone.
 
     Raises
     ------
@@ -48,12 +48,13 @@ class Examples:
         batch: int,
         seed: int,
         plan: Augmentation | None,
-        bass: int = -1,
+        names: Sequence[str] = (),
     ) -> None:
         if not songs:
             raise UserError("There are no songs to learn from.", "Make some, or name a folder that holds some.")
         self._songs = tuple(songs)
-        self._frames, self._size, self._seed, self._plan, self._bass = frames, batch, seed, plan, bass
+        self._frames, self._size, self._seed, self._plan = frames, batch, seed, plan
+        self._names = tuple(names)
         shortest = min(open_song(path).shape[-1] for path in songs)
         longest = 1.0 + (plan.speed if plan else 0.0)
         if shortest < frames * longest:
@@ -75,9 +76,10 @@ class Examples:
         speed = augment.factor(plan, rng)
         parts = []
         for stem in range(song.shape[0]):
-            own = speed * (augment.deeper(plan, rng) if stem == self._bass else 1.0)
+            role = self._names[stem] if self._names else ""
+            own = speed * (augment.deeper(plan, rng) if role == "bass" else 1.0)
             part = self._audible(stem, own / speed, rng) if remixed else self._stretch(song, stem, at, own)
-            parts.append(augment.changed(part, plan, rng))
+            parts.append(augment.changed(part, plan, rng, role))
         return np.stack(parts)
 
     def _audible(self, stem: int, slower: float, rng: np.random.Generator) -> Samples:

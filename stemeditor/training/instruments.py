@@ -165,7 +165,11 @@ def _roles(corpus: Corpus, kit: str) -> Mapping[str, tuple[Sample, ...]]:
 
 
 class Synth:
-    """One synthesiser voice for every note: subtractive, frequency modulation, plucked string, or drawbars.
+    """One synthesiser voice for every note.
+
+    Subtractive with a falling or a swept filter, sines with a little drive, frequency modulation, plucked string, or
+    drawbars. Basses may begin like the kick of a drum machine, far above their note and with a click, as they do on
+    every second record of today: what tells them from a kick is that they stay, and where.
 
     Parameters
     ----------
@@ -182,9 +186,9 @@ class Synth:
 
     def __init__(self, rng: np.random.Generator, bass: bool = False) -> None:
         kinds = (
-            ("subtractive", "subtractive", "fm", "pluck")
+            ("subtractive", "subtractive", "swept", "swept", "sub", "sub", "fm", "pluck")
             if bass
-            else ("subtractive", "subtractive", "fm", "pluck", "drawbars")
+            else ("subtractive", "subtractive", "swept", "fm", "pluck", "drawbars")
         )
         self._kind = str(rng.choice(kinds))
         self._tilt = float(rng.uniform(0.6, 2.0)) + (0.4 if bass else 0.0)
@@ -203,7 +207,13 @@ class Synth:
         self._vibrato = float(rng.choice((0.0, 0.0, rng.uniform(0.001, 0.008)))) if not bass else 0.0
         self._release_s = float(rng.uniform(0.03, 0.4))
         self._pan = 0.0 if bass else float(rng.uniform(0, 0.9))
-        self._sub = float(rng.uniform(0, 1.0)) if bass else 0.0
+        self._sub = float(rng.uniform(0, 1.5)) if bass else 0.0
+        self._wobble_hz = float(np.exp(rng.uniform(np.log(0.15), np.log(9.0))))
+        self._drive = float(rng.uniform(0.5, 4.0))
+        falls = bass and (self._kind == "sub" or rng.random() < 0.4)
+        self._fall_octaves = float(rng.uniform(0.5, 3.5)) if falls else 0.0
+        self._fall_s = float(np.exp(rng.uniform(np.log(0.008), np.log(0.08))))
+        self._click = float(rng.uniform(0, 0.5)) if falls and rng.random() < 0.6 else 0.0
         self._kept: dict[tuple[int, int], Samples] = {}
 
     def play(self, line: Line, frames: int, rng: np.random.Generator) -> Samples:
@@ -222,18 +232,23 @@ class Synth:
         release = int(self._release_s * RATE)
         frames = held + release
         time_s = np.arange(frames) / RATE
-        bend = self._vibrato * np.sin(2 * np.pi * 5.5 * time_s) * np.clip(time_s * 3 - 0.6, 0, 1)
+        bend = 1.0 + self._vibrato * np.sin(2 * np.pi * 5.5 * time_s) * np.clip(time_s * 3 - 0.6, 0, 1)
+        if self._fall_octaves:
+            bend *= 2.0 ** (self._fall_octaves * np.exp(-time_s / self._fall_s))
+        turns = np.cumsum(bend) / RATE
         out = np.zeros((2, frames), np.float32)
-        voices = self._unison if self._kind == "subtractive" else min(self._unison, 2)
+        voices = self._unison if self._kind in ("subtractive", "swept") else min(self._unison, 2)
         for voice in range(voices):
             spread = (voice / max(voices - 1, 1) - 0.5) * 2 if voices > 1 else 0.0
             detuned = frequency * 2.0 ** (spread * self._cents / 1200.0)
-            phase = detuned * np.cumsum(1.0 + bend) / RATE + float(rng.random())
+            phase = detuned * turns + float(rng.random())
             sound = self._voice(phase, detuned, time_s, rng)
             side = self._pan * spread
             out += np.stack([sound * (1 - max(side, 0)), sound * (1 + min(side, 0))]).astype(np.float32) / voices
         if self._sub:
-            out += np.float32(self._sub) * np.sin(2 * np.pi * frequency * time_s).astype(np.float32)
+            out += np.float32(self._sub) * np.sin(2 * np.pi * frequency * turns).astype(np.float32)
+        if self._click:
+            out += (self._click * rng.normal(0, 1, frames) * np.exp(-time_s / 0.003)).astype(np.float32)
         envelope = self._sustain + (1 - self._sustain) * np.exp(-time_s / self._decay_s)
         envelope *= np.clip(time_s / self._attack_s, 0, 1)
         envelope[held:] *= np.linspace(1, 0, release) ** 2
@@ -262,9 +277,15 @@ class Synth:
             pairs = [(ratio, bar) for ratio, bar in zip(ratios, self._bars, strict=True) if ratio * frequency < 16000]
             bars = [bar * np.sin(2 * np.pi * ratio * phase) for ratio, bar in pairs]
             return np.asarray(np.sum(bars, axis=0), np.float64)
+        if self._kind == "sub":
+            return np.tanh(self._drive * np.sin(2 * np.pi * phase))
         bright = _wave(self._tilt, self._odd, min(int(16000 / frequency), 200))
         dark = _wave(self._tilt, self._odd, max(min(int(self._dark_hz / frequency * 2), 200), 1))
-        share = np.exp(-time_s / self._sweep)
+        share = (
+            0.5 - 0.5 * np.cos(2 * np.pi * self._wobble_hz * time_s)
+            if self._kind == "swept"
+            else np.exp(-time_s / self._sweep)
+        )
         cycle = (phase % 1.0) * (len(bright) - 1)
         at = np.arange(len(bright))
         return share * np.interp(cycle, at, bright) + (1 - share) * np.interp(cycle, at, dark)

@@ -48,14 +48,26 @@ class Outcome:
         return spectra
 
     @cached_property
-    def masks(self) -> Tensor:
-        """Complex (batch, stems, 2, points, hops)."""
-        return self._masking.masks(self.true_spectra.sum(dim=1))
+    def true_parts(self) -> tuple[Tensor, Tensor]:
+        """Real and imaginary part of `true_spectra`, each in one piece: sums over them take half the time."""
+        return self.true_spectra.real.contiguous(), self.true_spectra.imag.contiguous()
+
+    @cached_property
+    def mix_parts(self) -> tuple[Tensor, Tensor]:
+        """Real and imaginary part of the song's spectra, (batch, 2, bins, hops) each."""
+        real, imaginary = self.true_parts
+        return real.sum(dim=1), imaginary.sum(dim=1)
+
+    @cached_property
+    def masks(self) -> tuple[Tensor, Tensor]:
+        """Real and imaginary part of the masks, (batch, stems, 2, points, hops) each."""
+        return self._masking.parts(*self.mix_parts)
 
     @cached_property
     def spectra(self) -> Tensor:
         """Complex (batch, stems, 2, bins, hops)."""
-        return self._masking.points.spread(self.masks) * self.true_spectra.sum(dim=1, keepdim=True)
+        masks = self._masking.points.spread(torch.complex(*self.masks))
+        return masks * torch.complex(*self.mix_parts).unsqueeze(1)
 
     @cached_property
     def sound(self) -> Tensor:
@@ -80,18 +92,19 @@ def points(outcome: Outcome) -> Tensor:
     """
     net = outcome._masking
     with torch.no_grad():
-        true = outcome.true_spectra
-        song = true.sum(dim=1, keepdim=True)
+        real, imaginary = outcome.true_parts
+        song = [part.unsqueeze(1) for part in outcome.mix_parts]
         mean = net.points.mean
-        of_song, of_stem = mean(power(song)), mean(power(true))
-        # By parts: a product of complex tensors would be held whole.
-        shared_real = mean(song.real * true.real + song.imag * true.imag)
-        shared_imaginary = mean(song.real * true.imag - song.imag * true.real)
+        of_song = mean(song[0].square() + song[1].square())
+        of_stem = mean(real.square() + imaginary.square())
+        shared_real = mean(song[0] * real + song[1] * imaginary)
+        shared_imaginary = mean(song[0] * imaginary - song[1] * real)
         level = of_song.mean(dim=(1, 2, 3, 4), keepdim=True) + _LEAST
         widths: Tensor = torch.cat([torch.full((count,), float(width)) for count, width in net.points.groups])
         weights = (widths / widths.mean()).to(level.device)[:, None]
-    masks = outcome.masks
-    error = power(masks) * of_song - 2 * (masks.real * shared_real + masks.imag * shared_imaginary) + of_stem
+    across, turned = outcome.masks
+    size = across.square() + turned.square()
+    error = size * of_song - 2 * (across * shared_real + turned * shared_imaginary) + of_stem
     length: Tensor = ((error.clamp_min(0.0) + _LEAST * level) / level).sqrt()
     total: Tensor = (length * weights).mean()
     return total

@@ -53,7 +53,7 @@ class Songs:
         Of the making.
     sound_fonts
         See `songs.Recipe`.
-    codecs
+    codecs, electronic
         See `songs.Recipe`.
     data_sets
         Folders with songs and true stems, such as MUSDB18-HQ and MoisesDB.
@@ -66,6 +66,7 @@ class Songs:
     seed: int = 1
     sound_fonts: tuple[str, ...] = ()
     codecs: float = 0.15
+    electronic: float = 0.4
     data_sets: tuple[str, ...] = ()
 
 

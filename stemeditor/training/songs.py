@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,12 +39,15 @@ class Recipe:
         Names or paths of General MIDI sound fonts, played by FluidSynth; none are needed.
     codecs
         Share of songs that go through a lossy codec, 0 to 1.
+    electronic
+        Share of songs that are mostly played by synthesisers and drum machines, 0 to 1.
     """
 
     corpus: Path
     duration_s: float = 30.0
     sound_fonts: tuple[str, ...] = ()
     codecs: float = 0.15
+    electronic: float = 0.4
 
 
 class Band:
@@ -66,6 +69,7 @@ class Band:
     def song(self, number: int) -> dict[str, Samples]:
         """Return stem name -> (2, frames); they add up to a song that peaks below full scale."""
         rng = np.random.default_rng([self._seed, number])
+        electronic = bool(rng.random() < self._recipe.electronic)
         harmony = scores.harmony(rng, self._recipe.duration_s)
         freedoom = self._corpus.scores.get("freedoom", ()) if self._fonts else ()
         if freedoom and rng.random() < 0.15:
@@ -74,9 +78,9 @@ class Band:
         else:
             stems = {
                 "vocals": self._vocals(harmony, rng),
-                "drums": self._drums(harmony, rng),
-                "bass": self._bass(harmony, rng),
-                "other": self._other(harmony, rng),
+                "drums": self._drums(harmony, rng, electronic),
+                "bass": self._bass(harmony, rng, electronic),
+                "other": self._other(harmony, rng, electronic),
             }
         return self._mixed(stems, rng)
 
@@ -140,7 +144,7 @@ class Band:
             voice = console.reverberated(voice, room, float(np.exp(rng.uniform(-3.2, -0.7))))
         return voice
 
-    def _drums(self, harmony: Harmony, rng: np.random.Generator) -> Samples:
+    def _drums(self, harmony: Harmony, rng: np.random.Generator, electronic: bool) -> Samples:
         if rng.random() < 0.05:
             return console.summed([], self._frames)
         parts = []
@@ -150,9 +154,9 @@ class Band:
             repeats = -(-self._frames // sound.shape[1])
             parts.append(np.tile(sound, repeats)[:, : self._frames])
         else:
-            parts.append(self._drummer(rng).play(self._drum_line(harmony, rng), self._frames, rng))
+            parts.append(self._drummer(rng, electronic).play(self._drum_line(harmony, rng), self._frames, rng))
             if rng.random() < 0.15:
-                second = self._drummer(rng).play(self._drum_line(harmony, rng), self._frames, rng)
+                second = self._drummer(rng, electronic).play(self._drum_line(harmony, rng), self._frames, rng)
                 parts.append(second * np.float32(0.4))
         drums = console.coloured(console.summed(parts, self._frames), rng, 4.0)
         drums = console.scaled(drums, -18.0)
@@ -166,12 +170,12 @@ class Band:
             drums = console.reverberated(drums, console.room(self._corpus, rng), float(np.exp(rng.uniform(-3.5, -1.2))))
         return console.widened(drums, float(rng.uniform(0.3, 1.3)))
 
-    def _drummer(self, rng: np.random.Generator) -> Instrument:
+    def _drummer(self, rng: np.random.Generator, electronic: bool) -> Instrument:
         kits = [name for name in self._corpus.of("drums") if name != "sonicpi_loops"]
         drawn = rng.random()
         if self._fonts and drawn < 0.12:
             return instruments.SoundFont(self._font(rng), int(rng.choice((0, 0, 8, 16, 24, 25, 32, 40))), drums=True)
-        if drawn < 0.22 or not kits:
+        if drawn < (0.5 if electronic else 0.18) or not kits:
             return instruments.DrumSynth(rng)
         large = [name for name in kits if not name.startswith(("chrome", "frankensnare"))]
         first = str(rng.choice(large if large and rng.random() < 0.6 else kits))
@@ -197,16 +201,18 @@ class Band:
                 return tuple(line)
         return scores.drum_pattern(rng, harmony)
 
-    def _bass(self, harmony: Harmony, rng: np.random.Generator) -> Samples:
+    def _bass(self, harmony: Harmony, rng: np.random.Generator, electronic: bool) -> Samples:
         if rng.random() < 0.06:
             return console.summed([], self._frames)
         line = scores.bass_line(rng, harmony)
+        if rng.random() < (0.4 if electronic else 0.1):
+            line = tuple(replace(note, midi=max(note.midi - 12, 21)) for note in line)
         drawn = rng.random()
         recorded = self._corpus.of("bass")
         player: Instrument
-        if self._fonts and drawn < 0.15:
+        if self._fonts and drawn < 0.1:
             player = instruments.SoundFont(self._font(rng), int(rng.choice(_FONT_BASSES)))
-        elif drawn < 0.45 or not recorded:
+        elif drawn < (0.9 if electronic else 0.3) or not recorded:
             player = instruments.Synth(rng, bass=True)
         else:
             name = str(rng.choice(list(recorded)))
@@ -219,12 +225,12 @@ class Band:
             bass = console.saturated(bass, float(rng.uniform(1, 6)))
         return console.widened(bass, float(rng.uniform(0.0, 0.4)))
 
-    def _other(self, harmony: Harmony, rng: np.random.Generator) -> Samples:
+    def _other(self, harmony: Harmony, rng: np.random.Generator, electronic: bool) -> Samples:
         if rng.random() < 0.03:
             return console.summed([], self._frames)
         parts = []
         for _ in range(int(rng.integers(1, 5))):
-            player, lead = self._player(rng)
+            player, lead = self._player(rng, electronic)
             low, high = (55, 84) if lead else (int(rng.integers(40, 56)), 80)
             line = (
                 scores.melody(rng, harmony, low, high)
@@ -251,15 +257,15 @@ class Band:
             parts.append(part)
         return console.summed(parts, self._frames)
 
-    def _player(self, rng: np.random.Generator) -> tuple[Instrument, bool]:
+    def _player(self, rng: np.random.Generator, electronic: bool) -> tuple[Instrument, bool]:
         """Return an instrument, and whether it plays melodies rather than chords."""
         drawn = rng.random()
         recorded = self._corpus.of("other")
-        if self._fonts and drawn < 0.3:
+        if self._fonts and drawn < (0.1 if electronic else 0.3):
             lead = bool(rng.random() < 0.4)
             program = int(rng.choice(_FONT_LEADS if lead else _FONT_CHORDS))
             return instruments.SoundFont(self._font(rng), program), lead
-        if drawn < 0.55 or not recorded:
+        if drawn < (0.8 if electronic else 0.45) or not recorded:
             return instruments.Synth(rng), bool(rng.random() < 0.35)
         name = str(rng.choice(list(recorded)))
         lead = any(word in name for word in _SUSTAINED)
@@ -290,10 +296,10 @@ class Band:
     def _mixed(self, stems: Mapping[str, Samples], rng: np.random.Generator) -> dict[str, Samples]:
         """Set levels by role, add what the bus does, and limit all stems with one curve."""
         levels = {
-            "vocals": -19.0 + float(rng.normal(0, 2.5)),
-            "drums": -19.0 + float(rng.normal(0, 2.5)),
-            "bass": -20.0 + float(rng.normal(0, 2.5)),
-            "other": -20.0 + float(rng.normal(0, 2.5)),
+            "vocals": -19.0 + float(rng.normal(0, 4.0)),
+            "drums": -19.0 + float(rng.normal(0, 4.0)),
+            "bass": -20.0 + float(rng.normal(0, 4.0)),
+            "other": -20.0 + float(rng.normal(0, 4.0)),
         }
         mixed = {name: console.scaled(stems[name], levels[name]) for name in STEMS}
         if rng.random() < 0.5:

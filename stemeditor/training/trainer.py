@@ -66,8 +66,7 @@ class Trainer:
         training = plan.training
         frames = round(training.seconds * RATE)
         learned, validated = (songs[:-held], songs[-held:]) if held else (songs, [])
-        bass = plan.stems.index("bass") if "bass" in plan.stems else -1
-        self._examples = Examples(learned, frames, training.batch, training.seed, plan.augmentation, bass)
+        self._examples = Examples(learned, frames, training.batch, training.seed, plan.augmentation, plan.stems)
         self._watched = (
             Examples(validated, round(plan.validation.seconds * RATE), held, _VALIDATION_SEED, None) if held else None
         )

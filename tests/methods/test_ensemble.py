@@ -86,14 +86,41 @@ def test_masks_share_the_song_out_by_power(seconds: float) -> None:
     assert np.allclose(found["drums"], 0.36 / 0.52 * sound, atol=2e-4)
 
 
-def test_going_on_in_the_middle_gives_the_same() -> None:
+@pytest.mark.parametrize("seconds", [0.3, 14.7])
+def test_levels_go_where_all_members_hear_them(seconds: float) -> None:
+    sound = music(seconds)
+    both = Ensemble([Share("one", "other", vocals=0.5, drums=0.4), Share("two", "other", 2.3, vocals=0.02, drums=0.5)])
+    found = run(both, sound, how="levels")
+    means = {"vocals": (0.5 * 0.02) ** 0.5, "drums": (0.4 * 0.5) ** 0.5, "other": (0.1 * 0.48) ** 0.5}
+    for name, mean in means.items():
+        assert np.allclose(found[name], mean / sum(means.values()) * sound, atol=2e-4)
+    assert np.allclose(sum(found.values()), sound, atol=1e-6)
+    # One that hears nothing lowers a stem by what it may, and no more.
+    deaf = Ensemble([Share("one", "other", vocals=0.5), Share("two", "other", 2.3, vocals=0.0)])
+    found = run(deaf, sound, how="levels")
+    guesses = (0.5 * 1e-3) ** 0.5, 0.5**0.5
+    assert np.allclose(found["vocals"], guesses[0] / sum(guesses) * sound, atol=2e-4)
+    # What members leave of the song they agree on as well.
+    open_ = Ensemble([Share("one", vocals=0.5), Share("two", None, 2.3, vocals=0.02)])
+    found = run(open_, sound, how="levels")
+    guesses = (0.5 * 0.02) ** 0.5, (0.5 * 0.98) ** 0.5
+    assert np.allclose(found["vocals"], guesses[0] / sum(guesses) * sound, atol=2e-4)
+    alone = run(open_, sound, how="levels", one_vocals=0.0)
+    guesses = 0.02, (0.5 * 0.98) ** 0.5
+    assert np.allclose(alone["vocals"], guesses[0] / sum(guesses) * sound, atol=2e-4)
+
+
+@pytest.mark.parametrize("how", ["waves", "masks", "levels"])
+def test_going_on_in_the_middle_gives_the_same(how: str) -> None:
     sound = music(6.0)
     both = Ensemble([Share("one", vocals=0.4), Share("two", None, 1.7, vocals=0.2)])
-    whole = run(both, sound)["vocals"]
+    whole = run(both, sound, how=how)["vocals"]
     done = 100_001
-    pieces = list(runner.stream(Audio(sound, RATE), both, {}, Silent(), done))
+    pieces = list(runner.stream(Audio(sound, RATE), both, {"how": how}, Silent(), done))
     assert pieces[0].start == done
-    assert np.allclose(np.concatenate([piece.stems["vocals"] for piece in pieces], axis=1), whole[:, done:], atol=1e-7)
+    found = np.concatenate([piece.stems["vocals"] for piece in pieces], axis=1)
+    # Blocks begin elsewhere, and with them the windows.
+    assert np.allclose(found, whole[:, done:], atol=1e-7 if how == "waves" else 2e-4)
 
 
 def test_ensembles_are_methods_of_the_registry() -> None:

@@ -2,10 +2,12 @@ import numpy as np
 import pytest
 import torch
 
+from stemeditor import settings
 from stemeditor.audio.buffer import Audio
 from stemeditor.errors import UserError
-from stemeditor.methods import open_unmix, pretrained, registry, runner
+from stemeditor.methods import exported, open_unmix, pretrained, pytorch, registry, runner
 from stemeditor.progress import Silent
+from stemeditor.settings import Settings
 from stemeditor.weights import store
 from tests.helpers.networks import keep, noise, put_state, seeded
 
@@ -55,6 +57,24 @@ def test_stems_equal_those_of_the_package(key: str, seconds: float) -> None:
     for name in targets:
         assert np.abs(expected[name]).max() > 1e-3
         assert np.abs(pieces[0].stems[name] - expected[name]).max() < 1e-4
+
+
+def test_openvino_gives_the_same_for_any_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    if exported.package() is None:
+        pytest.skip("OpenVINO is not here")
+    put("umxse")
+    Settings(settings.file()).set("exact", True)
+    sounds = [noise(seconds, 1, 16000) for seconds in (2.2, 0.3, 3.1)]
+    method = registry.load("umxse").method
+    plain = [method.separate(Audio(sound, 16000), {"iterations": 1}, Silent()) for sound in sounds]
+    assert method.engine("speech.pth").program == "PyTorch on cpu"
+    method.prepare()
+    pretrained.forget()
+    monkeypatch.setattr(pytorch, "start", lambda: pytest.fail("PyTorch is not needed"))
+    for sound, expected in zip(sounds, plain, strict=True):
+        found = method.separate(Audio(sound, 16000), {"iterations": 1}, Silent())
+        assert max(np.abs(found[name] - expected[name]).max() for name in ("speech", "noise")) < 1e-5
+    assert method.engine("speech.pth").program == "OpenVINO, f32"
 
 
 @pytest.mark.parametrize("sound", [noise(0, 2), noise(0.02, 2), noise(0.5, 1), np.zeros((2, 9000), np.float32)])

@@ -8,12 +8,17 @@ import numpy as np
 import pytest
 import torch
 
+from stemeditor import settings
 from stemeditor.audio.buffer import Audio
 from stemeditor.errors import UserError
 from stemeditor.jobs.models import ImportRequest, import_model
-from stemeditor.methods import pretrained, registry, runner
+from stemeditor.methods import exported, pretrained, pytorch, registry, runner, spleeter
+from stemeditor.methods.engine import Engine
+from stemeditor.methods.exported import ENDING, Form, export
+from stemeditor.methods.picture_core import PictureCore
 from stemeditor.nets.spleeter import BINS, HOPS, Spleeter, SpleeterUNet, from_tensorflow
 from stemeditor.progress import Silent
+from stemeditor.settings import Settings
 from stemeditor.weights import store, tensorflow
 from tests.helpers.networks import noise
 
@@ -169,7 +174,9 @@ def test_masks_of_all_stems_add_up(stems: int) -> None:
 
 
 @pytest.mark.parametrize(("stems", "packed"), [(2, True), (4, False)])
-def test_a_published_set_is_imported_and_takes_songs_apart(tmp_path: Path, stems: int, packed: bool) -> None:
+def test_a_published_set_is_imported_and_takes_songs_apart(
+    tmp_path: Path, stems: int, packed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = write(tmp_path / f"{stems}stems", published(stems))
     given = folder
     if packed:
@@ -183,6 +190,13 @@ def test_a_published_set_is_imported_and_takes_songs_apart(tmp_path: Path, stems
     assert import_model(ImportRequest((given,)), Silent()) == key
     assert registry.missing(key) is None
     method = registry.load(key)
+    inner = method.method
+    if exported.package() is not None:
+        inner.prepare()
+        # However long the last piece is.
+        monkeypatch.setattr(pytorch, "start", lambda: pytest.fail("PyTorch is not needed"))
+        inner.separate(Audio(noise(14.0), 44100), {"above": "average"}, Silent())
+        assert inner.engine(spleeter.WEIGHTS).program.startswith("OpenVINO")
     sound = noise(1.1)
     for above in ("average", "zeros"):
         (piece,) = runner.stream(Audio(sound, 44100), method, {"above": above}, Silent())
@@ -192,6 +206,27 @@ def test_a_published_set_is_imported_and_takes_songs_apart(tmp_path: Path, stems
         high = slice(int(12000 / 44100 * 32000), None)
         # Nothing above 11 kHz is what the original gives.
         assert (np.square(spectrum[high]).sum() < 1e-4 * np.square(spectrum).sum()) == (above == "zeros")
+
+
+def test_openvino_gives_the_same_pictures(tmp_path: Path) -> None:
+    if exported.package() is None:
+        pytest.skip("OpenVINO is not here")
+    torch.manual_seed(3)
+    net = Spleeter(2).eval()
+    form = Form(tmp_path / f"net{ENDING}", PictureCore(2, BINS, HOPS), lambda whole: whole)
+    export(net, form)
+    engine = Engine(lambda: net, 44100, False, form)
+    Settings(settings.file()).set("exact", True)
+    for hops in (HOPS, 37, HOPS + 5):
+        picture = np.random.default_rng(hops).random((2, 2049, hops), np.float32)
+        with torch.inference_mode():
+            expected = net(torch.from_numpy(picture)[None])[0].numpy()
+        found = engine(picture, Silent())
+        assert found.shape == expected.shape
+        assert np.abs(found - expected).max() < 1e-5
+        assert engine.program == "OpenVINO, f32"
+        # Longer ones do not fit.
+        assert (engine._net is None) == (hops <= HOPS)
 
 
 def test_what_is_no_set_is_refused(tmp_path: Path) -> None:

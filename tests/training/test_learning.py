@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,8 @@ from stemeditor.training.plan import Net, Plan, Songs, Training, Validation
 from stemeditor.training.trainer import Trainer
 from tests.nets.test_nets import SMALL, small
 
-STILL = Augmentation(0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+NAMES = ("vocals", "drums", "bass", "other")
+STILL = Augmentation(**dict.fromkeys((row.name for row in fields(Augmentation)), 0.0))
 
 
 def tones(seed: int, seconds: float = 1.5) -> np.ndarray:
@@ -107,6 +108,35 @@ def test_each_change_does_what_it_says() -> None:
     assert 2.0 < np.std(20 * np.log10(gains)) < 4.0
 
 
+def test_a_mixer_makes_room_for_the_bass_alone() -> None:
+    time = np.arange(RATE) / RATE
+    low, high = (np.sin(2 * np.pi * frequency * time) for frequency in (40, 2000))
+    sound = np.stack([low + high, low - high]).astype(np.float32)
+
+    def levels_db(plan: Augmentation, role: str, seed: int = 3) -> tuple[float, float]:
+        spectrum = np.abs(np.fft.rfft(augment.changed(sound, plan, np.random.default_rng(seed), role)))[0] / (RATE / 2)
+        return 20 * np.log10(spectrum[40]), 20 * np.log10(spectrum[2000])
+
+    cleared, lifted = replace(STILL, cleared=1.0), replace(STILL, lifted_db=10.0)
+    for role in ("vocals", "other"):
+        lows, highs = levels_db(cleared, role)
+        assert lows < -6
+        assert abs(highs) < 0.1
+    # Level for lows: as much less of all else as there is more of them.
+    heard = [levels_db(lifted, "bass", seed) for seed in range(8)]
+    assert all(lows > 0 > highs for lows, highs in heard)
+    assert 4 < max(lows - highs for lows, highs in heard) < 10
+    for role, change in (("drums", replace(cleared, lifted_db=10.0)), ("bass", cleared), ("other", lifted)):
+        assert levels_db(change, role) == pytest.approx((0.0, 0.0), abs=0.01)
+    sides = {}
+    for role in ("vocals", "drums", "bass", "other"):
+        made = augment.changed(sound, replace(STILL, centred=1.0), np.random.default_rng(5), role)
+        sides[role] = np.abs(made[0] - made[1]).max() / np.abs(sound[0] - sound[1]).max()
+    assert sides["vocals"] < 0.31
+    assert sides["bass"] < 0.31
+    assert sides["drums"] == sides["other"] == pytest.approx(1.0)
+
+
 def test_a_slope_lowers_one_end_and_raises_the_other() -> None:
     click = np.zeros((2, 512), np.float32)
     click[:, 0] = 1.0
@@ -134,7 +164,7 @@ def test_only_the_bass_goes_deeper(songs: list[Path]) -> None:
     assert 0.35 < np.mean([one != 1.0 for one in factors]) < 0.65
     assert 0.5 <= min(factors) < 0.6
     assert max(one for one in factors if one != 1.0) < 0.9
-    batch = Examples(songs[:1], 16384, 8, 1, replace(STILL, deep=1.0), bass=2).batch(0)
+    batch = Examples(songs[:1], 16384, 8, 1, replace(STILL, deep=1.0), NAMES).batch(0)
     own = library.as_float(library.open_song(songs[0]))
     for stem, deep in ((0, False), (2, True)):
         truth = _strongest(own[stem, 0, :16384])

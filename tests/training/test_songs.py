@@ -92,6 +92,46 @@ def test_a_synthesiser_plays_the_pitch_that_is_written(seed: int) -> None:
     assert min(abs(strongest - ratio) for ratio in (0.5, 1, 2, 3, 3.5, 4, 5, 6)) < 0.03 * strongest
 
 
+def test_some_basses_begin_like_a_kick_and_stay() -> None:
+    """Those fall from far above onto their note; what is played after that is the note."""
+    falling = 0
+    for seed in range(40):
+        player = instruments.Synth(np.random.default_rng(seed), bass=True)
+        if player._kind != "sub" or player._fall_octaves < 1.5 or player._fall_s > 0.03:
+            continue
+        falling += 1
+        player._unison, player._cents = 1, 0.0
+        sound = player.play((Note(0.0, 0.8, 33, 0.9),), RATE, np.random.default_rng(0)).mean(axis=0)
+        late = sound[int(0.3 * RATE) : int(0.8 * RATE)]
+        assert pitch_hz(late) == pytest.approx(55.0, rel=0.02)
+        turns = [np.count_nonzero(np.diff(np.sign(part))) for part in (sound[200:1400], late[:1200])]
+        assert turns[0] > turns[1]
+    assert falling >= 2
+    for seed in range(40):
+        assert instruments.Synth(np.random.default_rng(seed))._fall_octaves == 0.0
+
+
+def test_electronic_songs_are_played_by_machines(corpus_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = {"Synth": 0, "DrumSynth": 0}
+    for name in made:
+        original = getattr(instruments, name).__init__
+
+        def counted(self: object, *given: object, name: str = name, original: object = original, **named: object):
+            made[name] += 1
+            return original(self, *given, **named)
+
+        monkeypatch.setattr(getattr(instruments, name), "__init__", counted)
+    counts = []
+    for share in (0.0, 1.0):
+        band = Band(Recipe(corpus_folder, 4.0, codecs=0.0, electronic=share), 11)
+        made.update(Synth=0, DrumSynth=0)
+        for number in range(10):
+            band.song(number)
+        counts.append(dict(made))
+    assert counts[1]["Synth"] > counts[0]["Synth"] + 5
+    assert counts[1]["DrumSynth"] > counts[0]["DrumSynth"]
+
+
 def test_a_kit_borrows_what_it_lacks_and_drums_follow_strength(corpus: Corpus) -> None:
     rng = np.random.default_rng(1)
     kit = instruments.Kit(corpus, ["kit"], rng)

@@ -28,18 +28,19 @@ from stemeditor.app.forms import Form
 from stemeditor.app.panels.fetching import fetching_of
 from stemeditor.app.theme import font
 from stemeditor.errors import UserError
+from stemeditor.jobs.job import Job
 from stemeditor.jobs.models import ImportRequest, import_model, warm
 from stemeditor.jobs.pool import NET
-from stemeditor.methods import neural, registry, runner
+from stemeditor.methods import registry, runner
 from stemeditor.methods.base import MethodInfo, Missing, ParamValue, Preset
 from stemeditor.methods.components import OVERRULE
 from stemeditor.methods.ensemble import JOIN
-from stemeditor.nets.description import SUFFIX
 from stemeditor.weights import catalogue
 
 LIST_ITEM_HEIGHT = 30
 
 _SETTLED_MS = 300
+_ADD = "Add a network…"
 
 
 def duration_text(seconds: float) -> str:
@@ -117,10 +118,12 @@ class SeparateDialog(QDialog):
         self._keys: tuple[str, ...] = ()
         self._rows: dict[str, int] = {}
         self._missing: dict[str, Missing | None] = {}
-        self.add = QPushButton("Add a network…")
-        self.add.setToolTip("Choose a network that was trained with this program, from a file")
+        self.add = QPushButton(_ADD)
+        self.add.setToolTip("Choose the files of a network: one that was trained with this program, or a published one")
         self.add.setAutoDefault(False)
-        self.add.clicked.connect(self._add_network)
+        self.add.clicked.connect(self._ask_files)
+        self._adding: Job | None = None
+        controller.jobs_changed.connect(self._show_adding)
         self.name = QLabel()
         self.name.setProperty("role", "title")
         self.sentence = self._text("")
@@ -360,26 +363,38 @@ class SeparateDialog(QDialog):
         if lacking is None:
             return
         if not lacking.pack:
-            from stemeditor.app.panels.models import KINDS
-
-            files, _ = QFileDialog.getOpenFileNames(self, "Import a model", "", KINDS)
-            if files:
-                self.import_files(tuple(Path(file) for file in files))
+            self._ask_files()
         elif self._fetching.running(lacking.pack):
             self._fetching.stop(lacking.pack)
         else:
             self._fetching.start(lacking.pack)
 
+    def _ask_files(self) -> None:
+        from stemeditor.app.panels.models import KINDS
+
+        files, _ = QFileDialog.getOpenFileNames(self, "Add a network", "", KINDS)
+        if files:
+            self.import_files(tuple(Path(file) for file in files))
+
     def import_files(self, files: tuple[Path, ...]) -> None:
-        """Take in files of a model, and choose the method that uses them."""
+        """Take in files of a network, and choose the method that uses them; say what is wrong if they are none."""
 
         def failed(error: UserError) -> bool:
             self.trouble.setText(str(error))
             self.trouble.setVisible(True)
             return True
 
-        request = ImportRequest(files)
-        self._controller.compute("Import a model", import_model, request, lambda piece: None, self._added, failed, NET)
+        run = self._controller.compute
+        self._adding = run(
+            "Import a model", import_model, ImportRequest(files), lambda piece: None, self._added, failed, NET
+        )
+        self._show_adding()
+
+    def _show_adding(self) -> None:
+        """Let nobody add another while one is being added; somebody may have stopped that, too."""
+        adding = any(state.id == self._adding.id for state in self._controller.jobs) if self._adding else False
+        self.add.setEnabled(not adding)
+        self.add.setText("Adding…" if adding else _ADD)
 
     def _fetched(self, key: str, trouble: str) -> None:
         chosen = self.key
@@ -411,21 +426,6 @@ class SeparateDialog(QDialog):
         self._forms.pop(key, None)
         self._fill()
         self.choose(key)
-
-    def _add_network(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, "Add a network", "", f"Networks (*{SUFFIX});;All files (*)")
-        if path:
-            self.add_network(Path(path))
-
-    def add_network(self, path: Path) -> None:
-        """Keep a network among the methods and choose it; say what is wrong if it is none."""
-        try:
-            key = neural.install(path, path.stem)
-        except (UserError, OSError) as problem:
-            self.trouble.setText(str(problem))
-            self.trouble.setVisible(True)
-            return
-        self._added(key)
 
     def _warm(self) -> None:
         """Start what computes the chosen method while its page is read, unless something plays that would stutter."""

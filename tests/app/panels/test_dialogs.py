@@ -17,6 +17,7 @@ from stemeditor.app.panels.jobs import StatusBar, time_left
 from stemeditor.app.panels.separate import SeparateDialog, duration_text
 from stemeditor.app.panels.settings import AboutDialog, SettingsDialog, ShortcutsDialog
 from stemeditor.app.theme import DARK
+from stemeditor.jobs import models
 from stemeditor.jobs.export import ExportRequest, FilesExist, TooLoud
 from stemeditor.methods import registry
 from stemeditor.nets import checkpoint
@@ -250,7 +251,9 @@ def test_estimates_read_like_people_talk() -> None:
     assert [duration_text(s) for s in (0.1, 30, 300)] == ["about 1 s", "about 30 s", "about 5 min"]
 
 
-def test_a_network_of_ones_own_is_added_and_chosen(show: Show, tmp_path: Path, qtbot: QtBot) -> None:
+def test_a_network_of_ones_own_is_added_and_chosen(
+    show: Show, tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "lesson.safetensors"
     stems = ("vocals", "drums", "bass", "other")
     checkpoint.save(path, small("unet"), Description("unet", SMALL["unet"], stems, 44100, {"name": "Lesson"}))
@@ -258,10 +261,15 @@ def test_a_network_of_ones_own_is_added_and_chosen(show: Show, tmp_path: Path, q
     qtbot.addWidget(dialog)
     (tmp_path / "none.safetensors").write_bytes(b"nothing")
     before = dialog.key
-    dialog.add_network(tmp_path / "none.safetensors")
-    assert "no network" in dialog.trouble.text()
+    prepared: list[str] = []
+    monkeypatch.setattr(models, "prepare", lambda key, progress: prepared.append(key))
+    dialog.import_files((tmp_path / "none.safetensors",))
+    assert dialog.add.text() == "Adding…"
+    qtbot.waitUntil(lambda: "none.safetensors" in dialog.trouble.text() and dialog.add.isEnabled())
     assert dialog.key == before
-    dialog.add_network(path)
-    assert dialog.key == "own:lesson"
+    dialog.import_files((path,))
+    qtbot.waitUntil(lambda: dialog.key == "own:lesson")
+    assert prepared == ["own:lesson"]
+    qtbot.waitUntil(lambda: dialog.add.text() == "Add a network…")
     assert dialog.name.text() == "Lesson"
     assert not dialog.trouble.text()

@@ -10,7 +10,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
@@ -117,17 +117,31 @@ def rate(device: Device) -> float:
     """Return how much a device computes in a second, in units of its own; measured once, then remembered."""
     import torch
 
+    return remembered(f"{device.key} {device.name} torch {torch.__version__}", lambda: _measured(device.key))
+
+
+def remembered(key: str, measure: Callable[[], float]) -> float:
+    """Return what was measured on this machine once, in whichever run of the program.
+
+    Parameters
+    ----------
+    key
+        What it is, of which part of the machine, by which version of which library.
+    measure
+        Does it.
+    """
     file = paths.cache_folder() / _REMEMBERED
-    key = f"{device.key} {device.name} torch {torch.__version__}"
-    try:
-        known = json.loads(file.read_text(encoding="utf-8"))
-        return float(known[key])
-    except (OSError, ValueError, KeyError, TypeError):
-        known = {}
-    measured = _measured(device.key)
+    known: dict[str, object] = {}
+    with contextlib.suppress(OSError, ValueError):
+        read = json.loads(file.read_text(encoding="utf-8"))
+        known = read if isinstance(read, dict) else {}
+    before = known.get(key)
+    if isinstance(before, (int, float)):
+        return float(before)
+    measured = measure()
+    log.info("%s: %.3g", key, measured)
     with contextlib.suppress(OSError):
         paths.write_whole(file, json.dumps({**known, key: measured}))
-    log.info("%s does %.3g units of network a second", device.name, measured)
     return measured
 
 

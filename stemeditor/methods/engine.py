@@ -69,7 +69,8 @@ class Engine:
     def warm(self) -> None:
         """Start the program that will compute."""
         if device.chosen().key == device.CPU and self._form is not None and exported.usable(self._form):
-            exported.package()
+            if exported.package() is not None and not exported.exactly():
+                exported.halves_pay()
         else:
             pytorch.start()
 

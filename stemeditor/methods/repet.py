@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from stemeditor.audio.buffer import Audio
 from stemeditor.methods.base import MethodInfo, Param, Params, Stems
 from stemeditor.methods.masks import Magnitude, ramp_up
+from stemeditor.methods.medians import medians
 from stemeditor.methods.spectra import magnitude, masked, transform_for
 from stemeditor.progress import Progress
 
@@ -73,9 +74,9 @@ def repeating(level: Magnitude, length: int, progress: Progress) -> Magnitude:
         folded = padded.reshape(len(rows), count, length)
         whole = hops - (count - 1) * length
         model = np.empty((len(rows), length), np.float32)
-        model[:, :whole] = np.median(folded[:, :, :whole], axis=1)
+        model[:, :whole] = medians(folded[:, :, :whole].transpose(1, 0, 2).copy())
         if whole < length:
-            model[:, whole:] = np.median(folded[:, :-1, whole:], axis=1) if count > 1 else 0.0
+            model[:, whole:] = medians(folded[:, :-1, whole:].transpose(1, 0, 2).copy()) if count > 1 else 0.0
         out[start : start + _ROWS_A_CHECK] = np.minimum(np.tile(model, (1, count))[:, :hops], rows)
     return out
 
@@ -97,7 +98,7 @@ def repeating_adaptively(level: Magnitude, periods: NDArray[np.int64], order: in
     for start in range(0, len(level), _ROWS_A_CHECK):
         progress.check()
         rows = level[start : start + _ROWS_A_CHECK]
-        out[start : start + _ROWS_A_CHECK] = np.minimum(np.median(rows[:, where], axis=2), rows)
+        out[start : start + _ROWS_A_CHECK] = np.minimum(medians(rows[:, where.T].transpose(1, 0, 2).copy()), rows)
     return out
 
 

@@ -8,10 +8,13 @@ from numpy.typing import NDArray
 from stemeditor.audio.buffer import Audio
 from stemeditor.methods.base import MethodInfo, Param, Params, Stems
 from stemeditor.methods.masks import Magnitude, ramp_up, turned
+from stemeditor.methods.medians import medians
 from stemeditor.methods.spectra import HOPS_A_WINDOW, magnitude, masked, transform_for
 from stemeditor.progress import Progress
 
 _HOPS_A_CHECK = 16
+_HOPS_A_PRODUCT = 256
+"""Products of matrices are computed by all processors: in small ones they wait for each other most of the time."""
 
 
 def background(level: Magnitude, neighbours: int, apart_hops: int, progress: Progress) -> Magnitude:
@@ -29,15 +32,17 @@ def background(level: Magnitude, neighbours: int, apart_hops: int, progress: Pro
     edges = np.minimum(np.arange(stretches + 1) * apart_hops, count)
     wanted = min(neighbours, stretches)
     out = np.empty_like(spectra)
-    for start in range(0, count, _HOPS_A_CHECK):
+    for start in range(0, count, _HOPS_A_PRODUCT):
         progress.check()
-        stop = min(start + _HOPS_A_CHECK, count)
-        similarity = unit[start:stop] @ unit.T
+        similarity = unit[start : start + _HOPS_A_PRODUCT] @ unit.T
         best = _best_of_each(similarity, edges)
         scores = np.take_along_axis(similarity, best, axis=1)
         chosen = np.argpartition(-scores, wanted - 1, axis=1)[:, :wanted]
         found = np.take_along_axis(best, chosen, axis=1)
-        out[start:stop] = np.median(spectra[found], axis=1, overwrite_input=True)
+        for first in range(0, len(found), _HOPS_A_CHECK):
+            progress.check()
+            few = found[first : first + _HOPS_A_CHECK]
+            out[start + first : start + first + len(few)] = medians(spectra[few.T])
     return turned(np.minimum(out, spectra), progress)
 
 

@@ -11,7 +11,8 @@ from stemeditor.audio.convert import resample
 from stemeditor.training import console
 
 _TOP_HZ = 44100
-_LOW_CUT_HZ = {"vocals": (60.0, 160.0), "other": (90.0, 350.0)}
+_LOW_CUT_HZ = {"vocals": (60.0, 160.0), "other": (90.0, 350.0), "drums": (150.0, 600.0)}
+_THINNED = "drums"
 _LIFTED, _LIFTED_HZ = "bass", (60.0, 150.0)
 _MIDDLE = ("vocals", "bass")
 _WIDEST_MIDDLE = 0.3
@@ -46,6 +47,8 @@ class Augmentation:
     cleared
         Share of vocals and of other stems that lose their lows. Whoever mixes a record makes room for the bass;
         instruments recorded one by one still have all that the room and the hand added below their notes.
+    thinned
+        Share of drums that lose their kick: in the breaks of a song the bass begins alone.
     lifted_db
         Most that the lows of a bass are raised, drawn evenly from none: on records they carry the most power.
     centred
@@ -68,6 +71,7 @@ class Augmentation:
     deep: float = 0.35
     coloured_db: float = 3.0
     cleared: float = 0.5
+    thinned: float = 0.1
     lifted_db: float = 8.0
     centred: float = 0.4
 
@@ -112,6 +116,9 @@ def changed(sound: Samples, plan: Augmentation, rng: np.random.Generator, role: 
     clear, height, lift_db = rng.random() < plan.cleared, rng.random(), rng.uniform(0, plan.lifted_db)
     if rng.random() < plan.centred and role in _MIDDLE:
         narrow, wide = True, _WIDEST_MIDDLE * wide / 1.5
+    thin = rng.random() < plan.thinned
+    if role == _THINNED:
+        clear = thin
     if silent:
         return np.zeros_like(sound)
     if swap:

@@ -7,12 +7,13 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from stemeditor import settings
+from stemeditor import paths, settings
 from stemeditor.errors import Cancelled, DeviceProblem
 from stemeditor.methods import device, exported
 from stemeditor.methods.base import Remark
@@ -354,6 +355,42 @@ def test_a_probe_is_made_once_and_remembered(monkeypatch: pytest.MonkeyPatch) ->
     assert device.rate(here) == first
     with pytest.raises(ZeroDivisionError):
         device.rate(Device("cpu", "Another"))
+
+
+@pytest.mark.parametrize(("gain", "knows", "chosen"), [(1.8, True, True), (0.65, True, False), (1.8, False, False)])
+def test_half_precision_is_chosen_where_it_is_known_and_faster(
+    monkeypatch: pytest.MonkeyPatch, gain: float, knows: bool, chosen: bool
+) -> None:
+    class Program:
+        def get_property(self, where: str, what: str) -> object:
+            return (["FP32", "BF16"] if knows else ["FP32"]) if what.startswith("OPT") else "A processor"
+
+    monkeypatch.setattr(exported, "package", lambda: SimpleNamespace(Core=Program, __version__="1"))
+    monkeypatch.setattr(exported, "_gain_of_halves", lambda program: gain)
+    exported.halves_pay.cache_clear()
+    try:
+        assert exported.halves_pay() is chosen
+        # Another start of the program knows it.
+        exported.halves_pay.cache_clear()
+        monkeypatch.setattr(exported, "_gain_of_halves", lambda program: 1 / 0)
+        assert exported.halves_pay() is chosen
+    finally:
+        exported.halves_pay.cache_clear()
+
+
+def test_what_half_precision_gains_is_measured() -> None:
+    program = exported.package().Core()
+    if "BF16" not in program.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        pytest.skip("this processor has no half precision")
+    assert 0.1 < exported._gain_of_halves(program) < 20
+
+
+def test_what_was_measured_of_one_part_outlives_what_is_measured_of_another() -> None:
+    assert device.remembered("one", lambda: 2.0) == 2.0
+    assert device.remembered("two", lambda: 3.0) == 3.0
+    assert device.remembered("one", lambda: 1 / 0) == 2.0
+    (paths.cache_folder() / device._REMEMBERED).write_text("[rubbish", encoding="utf-8")
+    assert device.remembered("one", lambda: 5.0) == 5.0
 
 
 def test_pytorch_is_only_asked_about_cards_where_there_is_a_sign_of_one(monkeypatch: pytest.MonkeyPatch) -> None:

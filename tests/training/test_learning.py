@@ -118,15 +118,21 @@ def test_a_mixer_makes_room_for_the_bass_alone() -> None:
         return 20 * np.log10(spectrum[40]), 20 * np.log10(spectrum[2000])
 
     cleared, lifted = replace(STILL, cleared=1.0), replace(STILL, lifted_db=10.0)
-    for role in ("vocals", "other"):
-        lows, highs = levels_db(cleared, role)
+    thinned = replace(STILL, thinned=1.0)
+    for role, change in (("vocals", cleared), ("other", cleared), ("drums", thinned)):
+        lows, highs = levels_db(change, role)
         assert lows < -6
         assert abs(highs) < 0.1
     # Level for lows: as much less of all else as there is more of them.
     heard = [levels_db(lifted, "bass", seed) for seed in range(8)]
     assert all(lows > 0 > highs for lows, highs in heard)
     assert 4 < max(lows - highs for lows, highs in heard) < 10
-    for role, change in (("drums", replace(cleared, lifted_db=10.0)), ("bass", cleared), ("other", lifted)):
+    for role, change in (
+        ("drums", replace(cleared, lifted_db=10.0)),
+        ("bass", cleared),
+        ("other", lifted),
+        ("other", thinned),
+    ):
         assert levels_db(change, role) == pytest.approx((0.0, 0.0), abs=0.01)
     sides = {}
     for role in ("vocals", "drums", "bass", "other"):

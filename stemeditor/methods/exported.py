@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import logging
 import sys
 import time
@@ -33,6 +34,8 @@ ENDING = ".openvino.xml"
 
 COMPILED = "compiled"
 """Name of the folder beside weights for what is of use to this machine's processor only."""
+
+_MADV_DONTNEED = 4
 
 _PROBES = 6
 _WORTH_IT = 1.1
@@ -127,6 +130,7 @@ class Compiled:
             self._model = program.compile_model(form.path, "CPU", wishes)
         except RuntimeError as problem:
             raise Refused(f"OpenVINO does not take {form.path.name}: {problem}") from problem
+        _forget_pages(form)
         self._core = form.core
         self._alone = form.alone
         self._request: Any = None
@@ -219,6 +223,26 @@ def export(net: nn.Module, form: Form) -> None:
 def form_of(weights: Path) -> Path:
     """Return where the network of a file lies in this form, or will lie: beside it."""
     return weights.with_name(f"{weights.stem}{ENDING}")
+
+
+def _forget_pages(form: Form) -> None:
+    """Let the system take back the memory in which the files of a form were read.
+
+    OpenVINO keeps the files mapped though it has arranged most of their numbers anew, elsewhere. What it does ask for
+    again is read again. Only Linux counts such memory as the program's, and can be told.
+    """
+    if sys.platform != "linux":
+        return
+    numbers = form.path.with_suffix(".bin").resolve()
+    folder = form.compiled.resolve() if form.compiled is not None else None
+    madvise = ctypes.CDLL(None).madvise
+    madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    for line in Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines():
+        where, rights, *_, name = line.split(maxsplit=5)
+        # Nobody can have written to these: nothing is lost.
+        if rights.startswith("r--") and (Path(name) == numbers or Path(name).parent == folder):
+            start, stop = (int(end, 16) for end in where.split("-"))
+            madvise(start, stop - start, _MADV_DONTNEED)
 
 
 @lru_cache(maxsize=1)

@@ -378,6 +378,31 @@ def test_half_precision_is_chosen_where_it_is_known_and_faster(
         exported.halves_pay.cache_clear()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts mapped files as memory")
+def test_memory_in_which_weights_were_read_is_given_back(tmp_path: Path) -> None:
+    (tmp_path / "compiled").mkdir()
+    files = [tmp_path / "net.openvino.bin", tmp_path / "compiled" / "1.blob", tmp_path / "another.bin"]
+    content = np.arange(1 << 18, dtype=np.float32)
+    mapped = []
+    for file in files:
+        content.tofile(file)
+        mapped.append(np.memmap(file, np.float32, "r"))
+    assert all(float(one.sum()) > 0 for one in mapped)
+
+    def resident_kb(file: Path) -> int:
+        lines = iter(Path("/proc/self/smaps").read_text(encoding="utf-8").splitlines())
+        return sum(
+            next(int(row.split()[1]) for row in lines if row.startswith("Rss:")) for row in lines if str(file) in row
+        )
+
+    assert all(resident_kb(file) == 1024 for file in files)
+    exported._forget_pages(
+        Form(tmp_path / "net.openvino.xml", HybridCore, lambda net: net, compiled=tmp_path / "compiled")
+    )
+    assert [resident_kb(file) for file in files] == [0, 0, 1024]
+    assert all(np.array_equal(one, content) for one in mapped)
+
+
 def test_what_half_precision_gains_is_measured() -> None:
     program = exported.package().Core()
     if "BF16" not in program.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stemeditor.audio.buffer import Audio, Samples
+from stemeditor.audio.buffer import Audio
+from stemeditor.audio.stft import Spectra, Stft
 from stemeditor.methods import runner
 from stemeditor.methods.base import Method, MethodInfo, Missing, Needy, Param, Params, Stems, Warmable
 from stemeditor.methods.runner import Piece
@@ -245,30 +246,55 @@ def agreed(mix: Audio, found: Sequence[Stems], shares: Mapping[str, Sequence[flo
     level = np.abs(whole)
     least = _QUIETEST * level + np.float32(_LEAST)
 
-    def mean(parts: Iterable[tuple[Samples, float]]) -> Levels:
-        total = np.zeros_like(level)
-        for samples, share in parts:
-            progress.check()
-            heard = np.abs(transform.forward(np.asarray(samples, np.float32)))
-            np.maximum(heard, least, out=heard)
-            total += np.float32(share) * np.log(heard, out=heard)
-        return np.asarray(np.exp(total, out=total))
+    def weighed(spectra: Spectra, share: float) -> Levels:
+        heard = np.abs(spectra)
+        np.maximum(heard, least, out=heard)
+        return np.multiply(np.log(heard, out=heard), np.float32(share), out=heard)
 
-    guesses = {
-        name: mean((stems[name], share) for stems, share in zip(found, row, strict=True) if share)
-        for name, row in shares.items()
-    }
+    guesses = {name: np.zeros_like(level) for name in shares}
+    lefts = []
+    for member, stems in enumerate(found):
+        given = {name: np.asarray(stems[name], np.float32) for name in shares if name in stems}
+        left = sound - np.asarray(sum(given.values()), np.float32)
+        quiet = np.abs(left).max(initial=0.0) <= _QUIETEST * np.abs(sound).max(initial=0.0)
+        lefts.append(None if quiet else left)
+        for name, spectra in _spectra(transform, given, whole if quiet else None):
+            progress.check()
+            if shares[name][member]:
+                guesses[name] += weighed(spectra, shares[name][member])
+    for guess in guesses.values():
+        np.exp(guess, out=guess)
     total: Levels = np.sum(list(guesses.values()), axis=0)
-    left = [sound - np.asarray(sum(stems[name] for name in shares if name in stems), np.float32) for stems in found]
-    if any(np.abs(rest).max(initial=0.0) > _QUIETEST * np.abs(sound).max(initial=0.0) for rest in left):
+    complete = all(left is None for left in lefts)
+    if not complete:
         # Members that do not give all of the song agree on how much they leave, too.
-        total += mean((rest, 1.0 / len(left)) for rest in left)
+        rest = np.zeros_like(level)
+        for part in lefts:
+            progress.check()
+            rest += weighed(np.zeros_like(whole) if part is None else transform.forward(part), 1.0 / len(lefts))
+        total += np.exp(rest, out=rest)
     out: Stems = {}
     for name, guess in guesses.items():
         progress.check()
-        guess /= total
-        out[name] = transform.inverse(whole * guess, mix.frames)
+        if complete and len(out) == len(guesses) - 1:
+            out[name] = sound - np.asarray(sum(out.values()), np.float32)
+        else:
+            guess /= total
+            out[name] = transform.inverse(whole * guess, mix.frames)
     return out
+
+
+def _spectra(transform: Stft, stems: Stems, whole: Spectra | None) -> Iterator[tuple[str, Spectra]]:
+    """Yield the spectra of stems; of the last, if they add up to a song, as what the others leave of its spectra."""
+    unseen = None if whole is None else whole.copy()
+    for number, (name, samples) in enumerate(stems.items(), 1):
+        if unseen is not None and number == len(stems):
+            yield name, unseen
+            return
+        spectra = transform.forward(samples)
+        if unseen is not None:
+            unseen -= spectra
+        yield name, spectra
 
 
 _DRUMS = 0.3

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from scipy import ndimage
 
@@ -32,18 +30,16 @@ def odd(count: float) -> int:
 
 
 def _running_median(rows: Magnitude, length: int, progress: Progress) -> Magnitude:
-    # One row at a time: the one-dimensional filter is six times as fast as the general one on the whole array.
+    # The one-dimensional filter is six times as fast as the general one, and takes as long to begin as for a row: a few
+    # rows, each between its mirror images, are one long row to it.
     out = np.empty_like(rows)
-    for index in _checked(len(rows), progress):
-        out[index] = ndimage.median_filter(rows[index], size=length, mode="reflect")
+    count, reach = rows.shape[1], length // 2
+    for start in range(0, len(rows), _ROWS_A_CHECK):
+        progress.check()
+        framed = np.pad(rows[start : start + _ROWS_A_CHECK], ((0, 0), (reach, reach)), mode="symmetric")
+        found = ndimage.median_filter(framed.ravel(), size=length, mode="nearest")
+        out[start : start + _ROWS_A_CHECK] = found.reshape(framed.shape)[:, reach : reach + count]
     return out
-
-
-def _checked(count: int, progress: Progress) -> Iterator[int]:
-    for index in range(count):
-        if index % _ROWS_A_CHECK == 0:
-            progress.check()
-        yield index
 
 
 class Hpss:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +25,9 @@ class Masking(nn.Module):
     points
         The frequency axis of network and masks; see `Points`.
     """
+
+    grown: ClassVar[tuple[str, ...]] = ()
+    """What the names of parts begin with that change nothing until they learn: a smaller network lacks them."""
 
     def __init__(self, stems: int, window: int, hop: int, points: Sequence[Sequence[int]]) -> None:
         super().__init__()

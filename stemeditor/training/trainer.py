@@ -19,6 +19,7 @@ from stemeditor.audio.buffer import Samples
 from stemeditor.errors import FileProblem, UserError
 from stemeditor.nets import checkpoint
 from stemeditor.nets.description import Description
+from stemeditor.nets.masking import Masking
 from stemeditor.progress import Progress
 from stemeditor.training.corpus import RATE
 from stemeditor.training.dataset import Examples
@@ -145,7 +146,7 @@ class Trainer:
         temporary.replace(path)
 
     def _begin_with(self, path: Path) -> None:
-        """Take the weights of a checkpoint.
+        """Take the weights of a checkpoint: of the same network, or of a smaller one that this one grew from.
 
         Raises
         ------
@@ -153,10 +154,14 @@ class Trainer:
             If it is not there, or another network's.
         """
         start, _ = checkpoint.load(path)
+        grown = self.net.grown if isinstance(self.net, Masking) else ()
         try:
-            self.net.load_state_dict(start.state_dict())
-        except RuntimeError as problem:
-            raise UserError(f"“{path.name}” holds another network than the plan's.", "See [net].") from problem
+            new, unknown = self.net.load_state_dict(start.state_dict(), strict=False)
+            fits = not unknown and all(name.startswith(grown) for name in new)
+        except RuntimeError:
+            fits = False
+        if not fits:
+            raise UserError(f"“{path.name}” holds another network than the plan's.", "See [net].")
 
     def _resume(self) -> None:
         path = self.plan.output / STATE

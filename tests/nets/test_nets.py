@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import nn
 
 from stemeditor.nets.checkpoint import NETS, build
 from stemeditor.nets.fronts import ROWS, ComplexStft, Points, Sight
@@ -106,6 +107,38 @@ def test_the_exchange_across_bands_may_be_recurrent() -> None:
         assert (net(mix).sum(dim=1) - mix).abs().max() < 1e-4
 
 
+def test_a_grown_network_begins_as_the_smaller_one_and_differs_once_it_learned() -> None:
+    torch.manual_seed(0)
+    smaller = small("unet")
+    larger = build("unet", {**SMALL["unet"], "blocks": 2, "memory": 8}).eval()
+    missing, unknown = larger.load_state_dict(smaller.state_dict(), strict=False)
+    assert not unknown
+    assert {name.split(".")[0] for name in missing} == {"behind_down", "behind_up", "memory"}
+    mix = sound(30000)
+    with torch.inference_mode():
+        assert (larger(mix) - smaller(mix)).abs().max() < 1e-6
+        for name, value in larger.named_parameters():
+            if name in missing:
+                value.add_(0.1 * torch.randn_like(value))
+        grown = larger(mix)
+    assert (grown - smaller(mix)).abs().max() > 1e-3
+    assert (grown.sum(dim=1) - mix).abs().max() < 1e-4
+
+
+def test_a_memory_brings_what_was_heard_when_it_sounded_like_now() -> None:
+    torch.manual_seed(0)
+    memory = build("unet", {**SMALL["unet"], "memory": 8}).get_submodule("memory")
+    nn.init.normal_(memory.get_parameter("added.weight"), std=0.1)
+    size = memory.get_parameter("norm.weight").numel()
+    moments = torch.randn(1, 8, size // 8, 6)
+    with torch.inference_mode():
+        first = memory(moments)
+        # However the others are ordered in time.
+        assert torch.allclose(memory(moments[..., [3, 0, 5, 1, 2, 4]]), first[..., [3, 0, 5, 1, 2, 4]], atol=1e-5)
+        moments[..., 5] *= -1
+        assert (memory(moments) - first)[..., 0].abs().max() > 1e-4
+
+
 @pytest.mark.parametrize("frames", [1, 1023, 5000])
 @pytest.mark.parametrize(("window", "hop"), [(4096, 1024), (512, 128)])
 def test_a_transform_and_its_inverse_are_exact(frames: int, window: int, hop: int) -> None:
@@ -159,5 +192,7 @@ def test_a_network_that_cannot_be_is_refused() -> None:
         build("transformer", {})
     with pytest.raises(ValueError, match="does not take"):
         build("unet", {"depth": 3})
+    with pytest.raises(ValueError, match="4 equal parts"):
+        build("unet", {**SMALL["unet"], "memory": 6})
     with pytest.raises(ValueError, match="whole number of bands"):
         build("band_split", {"band": 11})

@@ -339,6 +339,11 @@ def test_a_training_may_begin_with_the_weights_of_another(songs: list[Path], tmp
     assert second.step == 0
     before, after = first.average.state_dict()["head.weight"], second.net.state_dict()["head.weight"]
     assert torch.equal(before.half(), after.half())
+    grown = replace(a_plan(tmp_path / "third"), net=Net("unet", {**SMALL["unet"], "blocks": 1}, str(path)))
+    third = Trainer(grown, songs, "cpu")
+    assert torch.equal(before.half(), third.net.state_dict()["head.weight"].half())
+    third.run(Silent())
+    assert third.average.state_dict()["behind_up.0.0.second.weight"].any()
     other = replace(begun, net=Net("unet", {"widths": (4, 6)}, str(path)))
     with pytest.raises(UserError, match="another network"):
         Trainer(other, songs, "cpu")

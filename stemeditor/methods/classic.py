@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stemeditor.audio.buffer import Audio
+from stemeditor.audio.stft import Spectra
 from stemeditor.methods.base import MethodInfo, Param, Params, Stems
 from stemeditor.methods.hpss import along_frequency, along_time, odd
 from stemeditor.methods.masks import Magnitude, ramp_up, shares, soft
 from stemeditor.methods.repet_sim import background
-from stemeditor.methods.spectra import magnitude, masked, transform_for
+from stemeditor.methods.spectra import HOPS_A_WINDOW, magnitude, masked, transform_for
 from stemeditor.methods.stereo import centredness
 from stemeditor.progress import Progress
 
-_WINDOW_S = 0.093
+STEMS = ("vocals", "drums", "bass", "other")
+
+WINDOW_S = 0.093
 _NOTE_S = 0.2
 _STROKE_HZ = 300.0
 _HELD_S = 0.5
@@ -49,7 +53,7 @@ class Classic:
             "C. Avendano, J.-M. Jot, A frequency-domain approach to multichannel upmix, JAES 52, 2004; "
             "A. Liutkus, R. Badeau, Generalized Wiener filtering with fractional power spectrograms, ICASSP 2015"
         ),
-        stems=("vocals", "drums", "bass", "other"),
+        stems=STEMS,
         segment_s=24.0,
         overlap_s=1.0,
         rest="other",
@@ -102,40 +106,58 @@ class Classic:
 
     def separate(self, mix: Audio, params: Params, progress: Progress) -> Stems:
         """See `Method.separate`."""
-        transform = transform_for(mix.rate, _WINDOW_S)
+        transform = transform_for(mix.rate, WINDOW_S)
         spectra = transform.forward(mix.samples)
         progress.check()
-        level = magnitude(spectra)
-        frequencies = transform.frequencies(mix.rate)
-        hop_s = transform.hop / mix.rate
-
-        lasting = along_time(level, odd(_NOTE_S / hop_s), progress)
-        broad = along_frequency(level, odd(_STROKE_HZ * transform.window / mix.rate), progress)
-        stroke = soft(broad, lasting)
-        tonal = level * (1.0 - stroke)
-
-        low, top = float(params["voice_low_hz"]), float(params["bass_top_hz"])
-        place = centredness(spectra) ** np.float32(params["focus"])
-        voice = tonal * place * ramp_up(frequencies, low * 0.73, low * 1.33)
-        voice *= self._new(level, hop_s, progress)
-        bass = tonal * (1.0 - ramp_up(frequencies, top * 0.63, top * 1.58))
-        other = np.maximum(tonal - voice - bass, 0.0)
-        progress.check()
-
-        drums = level * stroke * np.float32(params["drums"])
-        voice *= np.float32(params["voice"])
-        share = shares(np.stack([voice, drums, bass, other]))
+        share = portions(spectra, mix.rate, params, progress)
         stems = {}
-        for index, name in enumerate(("vocals", "drums", "bass")):
+        for name in STEMS[:-1]:
             progress.check()
-            stems[name] = masked(spectra, share[index], transform, mix)
+            stems[name] = masked(spectra, share[STEMS.index(name)], transform, mix)
         return stems
 
-    @staticmethod
-    def _new(level: Magnitude, hop_s: float, progress: Progress) -> Magnitude:
-        """Return (bins, hops), 0 to 1: how much of each point neither comes again nor is held."""
-        repeating = background(level, _NEIGHBOURS, max(round(_APART_S / hop_s), 1), progress)
-        new = np.clip(1.0 - repeating / np.maximum(level, 1e-10), 0.0, 1.0) ** np.float32(_CHANGE_POWER)
-        held = along_time(level, odd(_HELD_S / hop_s), progress)
-        found: Magnitude = new * (1.0 - soft(held, level))
-        return found
+
+def portions(spectra: Spectra, rate: int, params: Params, progress: Progress) -> NDArray[np.float32]:
+    """Return the share of each of `STEMS` in every point, (stems, bins, hops); they sum to 1 or, in silence, 0.
+
+    Parameters
+    ----------
+    spectra
+        (1 or 2, bins, hops), of windows of about `WINDOW_S` and hops of a quarter.
+    rate
+        Frames a second.
+    params
+        Of `Classic`, all of them.
+    progress
+        Checked many times a second.
+    """
+    window = 2 * (spectra.shape[1] - 1)
+    level = magnitude(spectra)
+    frequencies = np.arange(spectra.shape[1], dtype=np.float32) * np.float32(rate / window)
+    hop_s = window / HOPS_A_WINDOW / rate
+
+    lasting = along_time(level, odd(_NOTE_S / hop_s), progress)
+    broad = along_frequency(level, odd(_STROKE_HZ * window / rate), progress)
+    stroke = soft(broad, lasting)
+    tonal = level * (1.0 - stroke)
+
+    low, top = float(params["voice_low_hz"]), float(params["bass_top_hz"])
+    place = centredness(spectra) ** np.float32(params["focus"])
+    voice = tonal * place * ramp_up(frequencies, low * 0.73, low * 1.33)
+    voice *= _new(level, hop_s, progress)
+    bass = tonal * (1.0 - ramp_up(frequencies, top * 0.63, top * 1.58))
+    other = np.maximum(tonal - voice - bass, 0.0)
+    progress.check()
+
+    drums = level * stroke * np.float32(params["drums"])
+    voice *= np.float32(params["voice"])
+    return shares(np.stack([voice, drums, bass, other]))
+
+
+def _new(level: Magnitude, hop_s: float, progress: Progress) -> Magnitude:
+    """Return (bins, hops), 0 to 1: how much of each point neither comes again nor is held."""
+    repeating = background(level, _NEIGHBOURS, max(round(_APART_S / hop_s), 1), progress)
+    new = np.clip(1.0 - repeating / np.maximum(level, 1e-10), 0.0, 1.0) ** np.float32(_CHANGE_POWER)
+    held = along_time(level, odd(_HELD_S / hop_s), progress)
+    found: Magnitude = new * (1.0 - soft(held, level))
+    return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
@@ -295,28 +294,3 @@ def _spectra(transform: Stft, stems: Stems, whole: Spectra | None) -> Iterator[t
         if unseen is not None:
             unseen -= spectra
         yield name, spectra
-
-
-_DRUMS = 0.3
-"""How much the classic method counts in the drums, of which it knows least."""
-
-
-class Blend(Ensemble):
-    """The shipped network and the best method without weights."""
-
-    def __init__(self) -> None:
-        from stemeditor.methods.classic import Classic
-        from stemeditor.methods.neural import Compact
-
-        super().__init__([Compact(), Classic()])
-        how, *weights = (
-            replace(param, default=_DRUMS) if param.name == "classic_drums" else param for param in self.info.params
-        )
-        self.info = replace(
-            self.info,
-            key="blend",
-            name="Network and classic",
-            sentence="The compact network and the classic four stems together: better than either, and half as fast.",
-            # They err in different ways.
-            params=(replace(how, default=LEVELS), *weights),
-        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stemeditor.audio.stft import Spectra, Stft
 from stemeditor.methods.exported import Array
@@ -40,12 +41,12 @@ class MaskingCore:
         """Return what the masks, (stems, channels, points, hops), let through, as sound."""
         spectra, frames = known
         real, imaginary = found
-        places = self._places(spectra.shape[1])
+        at = places(self.description)
         sound = np.empty((len(real), spectra.shape[0], frames), np.float32)
         for out, across, turned in zip(sound, real, imaginary, strict=True):
             mask = np.empty(across.shape, np.complex64)
             mask.real, mask.imag = across, turned
-            stem = np.take(mask, places, axis=1)
+            stem = np.take(mask, at, axis=1)
             stem *= spectra
             out[:] = self._transform.inverse(stem, frames)
         return sound
@@ -54,8 +55,10 @@ class MaskingCore:
     def _transform(self) -> Stft:
         return Stft(self.description.window, self.description.hop)
 
-    def _places(self, bins: int) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
-        """Return the point that each bin belongs to; what lies above all of them belongs to the last."""
-        widths = [width for count, width in self.description.points for _ in range(count)]
-        covered = np.repeat(np.arange(len(widths)), widths)
-        return np.concatenate([covered, np.full(bins - len(covered), len(widths) - 1)])
+
+def places(description: Description) -> NDArray[np.intp]:
+    """Return (bins,) the point that each bin belongs to; what lies above all of them belongs to the last."""
+    bins = description.window // 2 + 1
+    widths = [width for count, width in description.points for _ in range(count)]
+    covered = np.repeat(np.arange(len(widths)), widths)
+    return np.concatenate([covered, np.full(bins - len(covered), len(widths) - 1)])

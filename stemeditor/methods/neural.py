@@ -61,22 +61,22 @@ class Neural:
         UserError
             If the file cannot be used, or what computes is not installed as it should be.
         """
-        engine, description = _engine(self.path, _changed(self.path))
+        engine, description = _engine(self.path, changed(self.path))
         found = engine(np.array(mix.samples, np.float32), progress)
         return {name: found[at] for at, name in enumerate(description.stems) if name != self.info.rest}
 
     @property
     def program(self) -> str:
         """What computes, for people; see `Engine.program`."""
-        return _engine(self.path, _changed(self.path))[0].program
+        return _engine(self.path, changed(self.path))[0].program
 
     def warm(self) -> None:
         """See `Warmable`."""
-        _engine(self.path, _changed(self.path))[0].warm()
+        _engine(self.path, changed(self.path))[0].warm()
 
     def prepare(self) -> None:
         """See `Preparable`."""
-        _engine(self.path, _changed(self.path))[0].prepare()
+        _engine(self.path, changed(self.path))[0].prepare()
 
 
 class Compact(Neural):
@@ -201,7 +201,7 @@ def own(key: str) -> Neural:
     )
 
 
-def _changed(path: Path) -> float:
+def changed(path: Path) -> float:
     """Return when the file was last written: a network that was trained anew is loaded anew."""
     try:
         return path.stat().st_mtime
@@ -210,15 +210,22 @@ def _changed(path: Path) -> float:
 
 
 @lru_cache(maxsize=4)
-def _engine(path: Path, changed: float) -> tuple[Engine, Description]:
+def _engine(path: Path, changed_at: float) -> tuple[Engine, Description]:
     from stemeditor.methods.engine import Engine
 
     description = describe(path)
     form = Form(form_of(path), MaskingCore(description), mask_heart, elastic=True)
-    return Engine(lambda: _read(path), description.rate, form=form), description
+    return Engine(lambda: read(path), description.rate, form=form), description
 
 
-def _read(path: Path) -> nn.Module:
+def read(path: Path) -> nn.Module:
+    """Return the network of a checkpoint, as PyTorch computes it.
+
+    Raises
+    ------
+    UserError
+        If PyTorch does not start, or the file holds no network.
+    """
     try:
         from stemeditor.nets import checkpoint
     except (ImportError, OSError) as problem:

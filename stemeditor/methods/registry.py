@@ -22,7 +22,7 @@ ENTRY_POINTS = "stemeditor.methods"
 _TABLE = {
     "classic": "stemeditor.methods.classic:Classic",
     "compact": "stemeditor.methods.neural:Compact",
-    "blend": "stemeditor.methods.ensemble:Blend",
+    "blend": "stemeditor.methods.blend:Blend",
     "htdemucs": "stemeditor.methods.demucs:htdemucs",
     "htdemucs_ft": "stemeditor.methods.demucs:htdemucs_ft",
     "htdemucs_6s": "stemeditor.methods.demucs:htdemucs_6s",

@@ -189,3 +189,21 @@ class MaskHeart(nn.Module):
         """Return what `parts` returns."""
         found: tuple[Tensor, Tensor] = self.net.parts(real, imaginary)  # type: ignore[operator]
         return found
+
+
+class JoinedHeart(nn.Module):
+    """The same with both parts in one tensor, before and behind.
+
+    Parameters
+    ----------
+    net
+        As of `MaskHeart`.
+    """
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.heart = MaskHeart(net)
+
+    def forward(self, parts: Tensor) -> Tensor:
+        """Return (batch, 2, stems, channels, points, hops) of (batch, 2, channels, bins, hops)."""
+        return torch.stack(self.heart(parts[:, 0], parts[:, 1]), dim=1)

@@ -1,0 +1,200 @@
+"""The shipped network and the classic method as one: one spectrogram, two opinions, and what both hear."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemeditor.audio.buffer import Audio
+from stemeditor.audio.stft import Stft
+from stemeditor.methods.base import MethodInfo, Param, Params, Stems
+from stemeditor.methods.classic import STEMS, Classic, portions
+from stemeditor.methods.exported import Array, Form, form_of, mask_heart
+from stemeditor.methods.masking_core import places
+from stemeditor.methods.neural import Compact, changed, read
+from stemeditor.nets.description import Description, describe
+from stemeditor.progress import Progress
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from stemeditor.methods.engine import Engine
+
+_SEGMENT_S = 24.0
+"""What comes again is found within it."""
+
+_OVERLAP_S = 1.0
+_SPEED = 15.0
+_LEAST = np.float32(1e-3)
+"""Share of a point below which neither counts a stem as silent: it could silence it all alone."""
+
+Gains = NDArray[np.float32]
+"""(stems, channels, bins, hops), 0 to 1; they sum to 1 over the stems."""
+
+
+class Blend:
+    """Each point goes to a stem as far as both hear it there.
+
+    The network knows how voices, drums and basses sound, and errs where they sound like something else; the classic
+    method knows what repeats, where it stands and how low it is, whatever it sounds like. They err in different ways:
+    the geometric mean of their masks, in which each may object, is better than either.
+
+    References
+    ----------
+    G. E. Hinton, Training products of experts by minimizing contrastive divergence, Neural Computation 14, 2002.
+    """
+
+    def __init__(self) -> None:
+        network, classic = Compact(), Classic.info
+        self.path = network.path
+        self.info = MethodInfo(
+            key="blend",
+            name="Network and classic",
+            family="network",
+            sentence="Vocals, drums, bass and other as far as the shipped network and the classic method agree.",
+            source=f"{network.info.source}; {classic.source}",
+            stems=STEMS,
+            rate=network.info.rate,
+            channels=2,
+            segment_s=_SEGMENT_S,
+            overlap_s=_OVERLAP_S,
+            rest=STEMS[-1],
+            speed=_SPEED,
+            params=(
+                Param(
+                    "network",
+                    "Network",
+                    0.5,
+                    "How much the network counts in vocals, bass and other: 0 hears the classic method alone.",
+                    0.0,
+                    1.0,
+                ),
+                Param(
+                    "network_drums",
+                    "Network in the drums",
+                    0.77,
+                    "How much it counts in the drums, of which the classic method knows least.",
+                    0.0,
+                    1.0,
+                ),
+                *(replace(param, label=f"Classic: {param.label.lower()}") for param in classic.params),
+            ),
+        )
+
+    def separate(self, mix: Audio, params: Params, progress: Progress) -> Stems:
+        """Return every stem but the rest; see `Method`.
+
+        Raises
+        ------
+        UserError
+            If the network's file cannot be used, or what computes is not installed as it should be.
+        """
+        engine, description = _engine(self.path, changed(self.path))
+        transform = Stft(description.window, description.hop)
+        spectra = transform.forward(mix.samples)
+        progress.check()
+        drawn = engine(np.stack([spectra.real, spectra.imag]), progress)
+        share = portions(spectra, mix.rate, params, progress)
+        order = [description.stems.index(name) for name in STEMS]
+        counts = [float(params["network_drums" if name == "drums" else "network"]) for name in STEMS]
+        gains = agreed(drawn[:, order], share, places(description), counts, progress)
+        stems = {}
+        for name, gain in zip(STEMS[:-1], gains, strict=False):
+            progress.check()
+            stems[name] = transform.inverse(spectra * gain, mix.frames)
+        return stems
+
+    @property
+    def program(self) -> str:
+        """What computes the network, for people; see `Engine.program`."""
+        return _engine(self.path, changed(self.path))[0].program
+
+    def warm(self) -> None:
+        """See `Warmable`."""
+        _engine(self.path, changed(self.path))[0].warm()
+
+    def prepare(self) -> None:
+        """See `Preparable`."""
+        _engine(self.path, changed(self.path))[0].prepare()
+
+
+def agreed(
+    drawn: Array, share: NDArray[np.float32], at: NDArray[np.intp], counts: list[float], progress: Progress
+) -> Gains:
+    """Return the geometric mean of a network's masks and of shares, made to sum to 1.
+
+    Parameters
+    ----------
+    drawn
+        Real and imaginary parts of the masks, (2, stems, channels, points, hops).
+    share
+        (stems, bins, hops), 0 to 1.
+    at
+        (bins,): the point of each bin.
+    counts
+        How much the masks count in each stem, 0 to 1; the shares count the rest.
+    progress
+        Checked between stems.
+    """
+    gains = np.empty((*drawn.shape[1:3], *share.shape[1:]), np.float32)
+    for gain, mask, part, count in zip(gains, drawn.swapaxes(0, 1), share, counts, strict=True):
+        progress.check()
+        # The network's on its own axis, where there is a fifth as much of it.
+        heard = np.maximum(np.hypot(mask[0], mask[1]), _LEAST) ** np.float32(count)
+        known = np.maximum(part, _LEAST) ** np.float32(1.0 - count)
+        progress.check()
+        np.multiply(np.take(heard, at, axis=1), known, out=gain)
+    progress.check()
+    gains /= gains.sum(axis=0)
+    return gains
+
+
+class MasksCore:
+    """`exported.Core` of the part between spectra and masks.
+
+    Parameters
+    ----------
+    description
+        Of the network.
+    """
+
+    def __init__(self, description: Description) -> None:
+        self.description = description
+
+    def example(self) -> Array:
+        """Return a second; any length would do."""
+        window, hop = self.description.window, self.description.hop
+        return np.zeros((2, 2, window // 2 + 1, self.description.rate // hop + 1), np.float32)
+
+    def fits(self, hops: int) -> bool:
+        """Whether so many hops can be computed: any number."""
+        return True
+
+    def before(self, given: Array) -> tuple[tuple[Array, ...], None]:
+        """Return the two parts of spectra, (channels, bins, hops) each, of both in one."""
+        real, imaginary = given
+        return (real, imaginary), None
+
+    def after(self, found: tuple[Array, ...], known: None) -> Array:
+        """Return the two parts of the masks in one, (2, stems, channels, points, hops)."""
+        return np.stack(found)
+
+
+@lru_cache(maxsize=1)
+def _engine(path: Path, changed_at: float) -> tuple[Engine, Description]:
+    from stemeditor.methods.engine import Engine
+
+    description = describe(path)
+    form = Form(form_of(path), MasksCore(description), mask_heart, elastic=True)
+    return Engine(lambda: _heart(path), round(description.rate / description.hop), form=form), description
+
+
+def _heart(path: Path) -> nn.Module:
+    from stemeditor.nets.fronts import JoinedHeart
+
+    return JoinedHeart(read(path))

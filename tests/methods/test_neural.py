@@ -38,10 +38,11 @@ def breathing(seconds: float) -> np.ndarray:
 @pytest.fixture
 def own_network(tmp_path: Path) -> Path:
     path = tmp_path / "trained.safetensors"
+    larger = {"stems": 3, "blocks": 1, "memory": 8}
     description = Description(
-        "unet", {**SMALL["unet"], "stems": 3}, ("guitar", "keys", "other"), 44100, {"name": "Lesson"}
+        "unet", {**SMALL["unet"], **larger}, ("guitar", "keys", "other"), 44100, {"name": "Lesson"}
     )
-    checkpoint.save(path, small("unet", stems=3), description)
+    checkpoint.save(path, small("unet", **larger), description)
     return path
 
 

@@ -97,6 +97,10 @@ class Preset:
     params: Mapping[str, ParamValue]
 
 
+BETTER = "htdemucs"
+"""What a person who wants more than the program brings along is shown first."""
+
+
 @dataclass(frozen=True, slots=True)
 class MethodInfo:
     """What a method says about itself.
@@ -140,6 +144,8 @@ class MethodInfo:
         Whether it lives on differences between two channels; a song without any is refused in words.
     instead
         Key of the nearest method for songs that this one does not suit.
+    better
+        Key of a method that gives cleaner stems of the same names, for the price of a download.
     params
         What a person can set.
     presets
@@ -164,6 +170,7 @@ class MethodInfo:
     listening: float = 0.5
     stereo: bool = False
     instead: str = ""
+    better: str = ""
     params: tuple[Param, ...] = field(default=())
     presets: tuple[Preset, ...] = field(default=())
 

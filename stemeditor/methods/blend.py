@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from stemeditor.audio.buffer import Audio
 from stemeditor.audio.stft import Stft
-from stemeditor.methods.base import MethodInfo, Param, Params, Stems
+from stemeditor.methods.base import BETTER, MethodInfo, Param, Params, Stems
 from stemeditor.methods.classic import STEMS, Classic, portions
 from stemeditor.methods.exported import Array, Form, form_of, mask_heart
 from stemeditor.methods.masking_core import places
@@ -65,6 +65,7 @@ class Blend:
             overlap_s=_OVERLAP_S,
             rest=STEMS[-1],
             speed=_SPEED,
+            better=BETTER,
             params=(
                 Param(
                     "network",

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from stemeditor.audio.buffer import Audio
 from stemeditor.audio.stft import Spectra
-from stemeditor.methods.base import MethodInfo, Param, Params, Stems
+from stemeditor.methods.base import BETTER, MethodInfo, Param, Params, Stems
 from stemeditor.methods.hpss import along_frequency, along_time, odd
 from stemeditor.methods.masks import Magnitude, ramp_up, shares, soft
 from stemeditor.methods.repet_sim import background
@@ -58,6 +58,7 @@ class Classic:
         overlap_s=1.0,
         rest="other",
         speed=16.0,
+        better=BETTER,
         params=(
             Param(
                 "focus",

@@ -14,7 +14,7 @@ import numpy as np
 from stemeditor import paths
 from stemeditor.audio.buffer import Audio
 from stemeditor.errors import FileProblem, UserError
-from stemeditor.methods.base import MethodInfo, Params, Stems
+from stemeditor.methods.base import BETTER, MethodInfo, Params, Stems
 from stemeditor.methods.exported import Form, form_of, mask_heart
 from stemeditor.methods.masking_core import MaskingCore
 from stemeditor.nets.description import SUFFIX, Description, describe
@@ -102,6 +102,7 @@ class Compact(Neural):
                 overlap_s=_OVERLAP_S,
                 rest=_REST,
                 speed=_SPEED,
+                better=BETTER,
             ),
         )
 

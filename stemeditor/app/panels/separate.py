@@ -137,6 +137,10 @@ class SeparateDialog(QDialog):
         self._fetching = fetching_of(controller)
         self._fetching.changed.connect(self._show_lacking)
         self._fetching.ended.connect(self._fetched)
+        self.better = QPushButton()
+        self.better.setToolTip("See what it needs, how long it takes, and under which licence it comes")
+        self.better.setAutoDefault(False)
+        self.better.clicked.connect(self._choose_better)
         self.presets = Presets()
         self.presets.chosen.connect(self._preset)
         self.combine = QPushButton("Combine…")
@@ -174,6 +178,7 @@ class SeparateDialog(QDialog):
             right.addWidget(widget)
         getting = QHBoxLayout()
         getting.addWidget(self.get)
+        getting.addWidget(self.better)
         getting.addStretch(1)
         right.addLayout(getting)
         right.addWidget(self.presets)
@@ -319,6 +324,10 @@ class SeparateDialog(QDialog):
         self.instead.setVisible(bool(trouble) and info.instead in self._rows)
         if info.instead:
             self.instead.setText(f"Use {registry.info(info.instead).name} instead")
+        self.better.setVisible(info.better in self._rows)
+        if info.better in self._rows:
+            price = ", a download" if self._missing[info.better] is not None else ""
+            self.better.setText(f"Cleaner stems: {registry.info(info.better).name}{price}")
         names = {param.name for param in info.params}
         self.selection.setVisible({"from_s", "to_s"} <= names)
         self.selection.setEnabled(self._controller.selection is not None)
@@ -434,6 +443,9 @@ class SeparateDialog(QDialog):
 
     def _choose_instead(self) -> None:
         self.choose(registry.info(self.key).instead)
+
+    def _choose_better(self) -> None:
+        self.choose(registry.info(self.key).better)
 
     def _use_selection(self) -> None:
         if self._controller.selection is not None:

@@ -108,6 +108,20 @@ def test_separate_uses_what_was_set_and_remembers_the_method(
     assert parts.settings.text("method") == "hpss"
 
 
+def test_what_comes_with_the_program_says_what_is_cleaner(show: Show, qtbot: QtBot) -> None:
+    dialog = SeparateDialog(show().controller)
+    qtbot.addWidget(dialog)
+    dialog.show()
+    for key in ("classic", "compact", "blend"):
+        dialog.choose(key)
+        assert dialog.better.isVisible()
+        assert "a download" in dialog.better.text()
+        qtbot.mouseClick(dialog.better, Qt.MouseButton.LeftButton)
+        assert dialog.key == "htdemucs"
+        assert not dialog.better.isVisible()
+        assert dialog.get.isVisible()
+
+
 def test_reset_brings_the_defaults_back(show: Show, qtbot: QtBot) -> None:
     dialog = SeparateDialog(show().controller)
     qtbot.addWidget(dialog)

@@ -151,7 +151,7 @@ class Controller(QObject):
         song = self.document.base.song
         if song is None or not self.can_separate:
             return
-        request = SeparateRequest(song, method or registry.DEFAULT, dict(params or {}), self.cache_folder)
+        request = SeparateRequest(song, method or registry.default(), dict(params or {}), self.cache_folder)
         self._separation = self._start(
             COMPUTE, song.title, separate_song, request, song.id, self._separation_posted, self._separated
         )

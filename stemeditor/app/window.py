@@ -100,14 +100,13 @@ class Window(QMainWindow):
         self.controller.separate(self.controller.settings.text("method"))
 
     def _warm(self) -> None:
-        """Start what computes the chosen method, if that is no method that starts at once."""
-        key = self.controller.settings.text("method")
-        if not key or self.controller.closed:
+        """Start what computes the chosen method, or the one that is used while none was chosen."""
+        if self.controller.closed:
             return
         from stemeditor.jobs.models import warm
         from stemeditor.jobs.pool import NET
 
-        self.controller.paint(warm, key, queue=NET)
+        self.controller.paint(warm, self.controller.settings.text("method"), queue=NET)
 
     def ask_separate(self) -> None:
         """Show the methods."""

@@ -196,7 +196,7 @@ def methods(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON
             needs = "; needs a stereo song" if info.stereo else ""
             lacking = registry.missing(info.key)
             needs += f"; get it with: {lacking.command}" if lacking else ""
-            key = f"{info.key} *" if info.key == registry.DEFAULT else info.key
+            key = f"{info.key} *" if info.key == registry.default() else info.key
             table.add_row(key, f"{info.sentence} [dim]({', '.join(info.stems)}; {info.speed:.0f}x{needs})[/dim]")
         console.print(f"[bold]{family.capitalize()}[/bold]")
         console.print(table)
@@ -237,7 +237,7 @@ def _separate_one(
     from stemeditor.methods import registry
     from stemeditor.project import edits
 
-    key = method or registry.DEFAULT
+    key = method or registry.default()
     info = registry.info(key)
     params = {**_preset(info, preset), **_params(info, given)}
     encoding = files.encoding(format)

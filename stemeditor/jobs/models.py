@@ -177,9 +177,17 @@ def prepare(key: str, progress: Progress) -> None:
 
 
 def warm(key: str, progress: Progress) -> None:
-    """Start the programs that compute a method, while nobody waits for it; one that cannot be used is left alone."""
+    """Start the programs that compute a method, while nobody waits for it; one that cannot be used is left alone.
+
+    Parameters
+    ----------
+    key
+        Of the method; empty for the default one.
+    progress
+        Stops the waiting.
+    """
     try:
-        method = registry.load(key)
+        method = registry.load(key or registry.default())
         if isinstance(method, Warmable):
             aside(lambda seen: method.warm(), progress)
     except UserError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 
 from stemeditor import settings
 from stemeditor.errors import UserError
@@ -13,16 +14,18 @@ from stemeditor.methods.base import Method, MethodInfo, Missing, Needy
 from stemeditor.methods.ensemble import JOIN, Ensemble
 from stemeditor.methods.wiener import refined
 
-DEFAULT = "classic"
-"""The method of the Separate button and of `stemeditor separate`."""
+DEFAULT = "blend"
+"""The method of the Separate button and of `stemeditor separate`, wherever networks can be computed."""
+
+PLAIN = "classic"
+"""The one elsewhere."""
 
 ENTRY_POINTS = "stemeditor.methods"
 """Other packages may add methods: an entry point of this group is key = "module:Class"."""
 
 _TABLE = {
-    "classic": "stemeditor.methods.classic:Classic",
-    "compact": "stemeditor.methods.neural:Compact",
     "blend": "stemeditor.methods.blend:Blend",
+    "compact": "stemeditor.methods.neural:Compact",
     "htdemucs": "stemeditor.methods.demucs:htdemucs",
     "htdemucs_ft": "stemeditor.methods.demucs:htdemucs_ft",
     "htdemucs_6s": "stemeditor.methods.demucs:htdemucs_6s",
@@ -38,6 +41,7 @@ _TABLE = {
     "spleeter:2": "stemeditor.methods.spleeter:two",
     "spleeter:4": "stemeditor.methods.spleeter:four",
     "spleeter:5": "stemeditor.methods.spleeter:five",
+    "classic": "stemeditor.methods.classic:Classic",
     "kam": "stemeditor.methods.neighbours:Kam",
     "hpss": "stemeditor.methods.hpss:Hpss",
     "centre": "stemeditor.methods.stereo:Centre",
@@ -70,6 +74,11 @@ _TABLE = {
 
 SHIPPED = tuple(_TABLE)
 """The keys of the program's own methods."""
+
+
+def default() -> str:
+    """Return the method of who does not choose one: the best that needs no download and can be computed here."""
+    return DEFAULT if any(find_spec(program) for program in ("openvino", "torch")) else PLAIN
 
 
 def keys() -> tuple[str, ...]:

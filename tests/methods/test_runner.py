@@ -147,7 +147,14 @@ def test_a_ramp_rises_from_nothing_to_all() -> None:
 def test_an_unknown_method_names_the_nearest() -> None:
     with pytest.raises(UserError, match="Did you mean classic"):
         registry.load("clasic")
-    assert registry.keys()[0] == registry.DEFAULT
+    assert registry.keys()[0] == registry.default() == registry.DEFAULT
+
+
+def test_where_nothing_computes_networks_the_default_needs_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "find_spec", lambda name: None)
+    assert registry.default() == registry.PLAIN == "classic"
+    monkeypatch.setattr(registry, "find_spec", lambda name: name == "torch" or None)
+    assert registry.default() == registry.DEFAULT
 
 
 class Student(Toy):

@@ -219,7 +219,7 @@ class SeparateDialog(QDialog):
         self._fill()
         self.methods.setFocus()
         chosen = controller.settings.text("method")
-        self.choose(chosen if chosen in self._rows else registry.DEFAULT)
+        self.choose(chosen if chosen in self._rows else registry.default())
         self.methods.itemDoubleClicked.connect(self._start)
 
     @property
@@ -429,7 +429,7 @@ class SeparateDialog(QDialog):
     def _drop(self) -> None:
         settings = self._controller.settings
         settings.set("ensembles", [key for key in settings.names("ensembles") if key != self.key])
-        self._added(registry.DEFAULT)
+        self._added(registry.default())
 
     def _added(self, key: str) -> None:
         self._forms.pop(key, None)

@@ -351,6 +351,7 @@ class Window(QMainWindow):
         lanes.selection_changed.connect(controller.set_selection)
         lanes.selection_cleared.connect(controller.clear_selection)
         lanes.current_changed.connect(controller.set_current_lane)
+        lanes.method_requested.connect(self.actions_["method"].trigger)
         self.overview.seek_requested.connect(controller.seek)
         self.master.gain.edited.connect(controller.set_master_gain)
         self.master.gain.released.connect(controller.end_drag)

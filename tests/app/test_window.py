@@ -305,6 +305,14 @@ def test_the_follow_setting_turns_the_page(show: Show) -> None:
     parts.controller.player.pause()
 
 
+def test_the_name_of_the_method_opens_the_methods(show: Show, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    window = show().window
+    asked: list[bool] = []
+    monkeypatch.setattr(type(window), "ask_separate", lambda self: asked.append(True))
+    qtbot.mouseClick(window.lanes.method, Qt.MouseButton.LeftButton)
+    assert asked == [True]
+
+
 def test_closing_while_a_separation_runs_is_quiet(show: Show, qtbot: QtBot) -> None:
     parts = show()
     parts.controller.separate()

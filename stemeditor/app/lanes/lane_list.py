@@ -7,7 +7,7 @@ from typing import Any
 
 from PySide6.QtCore import QPoint, QRect, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from stemeditor.app.lanes.lane_header import HEADER_WIDTH, SPECTROGRAM, WAVEFORM, LaneHeader
 from stemeditor.app.lanes.lane_view import Compute, LaneView
@@ -81,6 +81,7 @@ class LaneList(QWidget):
     selection_changed = Signal(object, object)
     selection_cleared = Signal()
     current_changed = Signal(str)
+    method_requested = Signal()
 
     def __init__(self, theme: Theme, viewport: Viewport, compute: Compute = at_once) -> None:
         super().__init__()
@@ -105,13 +106,21 @@ class LaneList(QWidget):
         self._scroll.setWidgetResizable(True)
         self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self._corner = QLabel()
-        self._corner.setFixedSize(HEADER_WIDTH, RULER_HEIGHT)
-        self._corner.setProperty("role", "small")
-        self._corner.setIndent(14)
+        self.method = QPushButton()
+        self.method.setFixedHeight(RULER_HEIGHT)
+        self.method.setMaximumWidth(HEADER_WIDTH)
+        self.method.setProperty("role", "corner")
+        self.method.setToolTip("What these stems were made with. Click for other methods, and for cleaner stems")
+        self.method.clicked.connect(self.method_requested)
+        corner = QWidget()
+        corner.setFixedSize(HEADER_WIDTH, RULER_HEIGHT)
+        beside = QHBoxLayout(corner)
+        beside.setContentsMargins(0, 0, 0, 0)
+        beside.addWidget(self.method)
+        beside.addStretch(1)
         head = QHBoxLayout()
         head.setSpacing(0)
-        head.addWidget(self._corner)
+        head.addWidget(corner)
         head.addWidget(self.ruler, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -142,7 +151,8 @@ class LaneList(QWidget):
             row.view.show_lane(lane, filled, heard[lane.id])
         self.hint.setVisible(project.song is not None and not project.stems)
         self.ruler.set_rate(project.rate)
-        self._corner.setText(project.method)
+        self.method.setText(project.method)
+        self.method.setVisible(bool(project.method))
         self._size_rows()
 
     def grown(self, lane_ids: tuple[str, ...]) -> None:

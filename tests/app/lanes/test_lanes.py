@@ -352,3 +352,12 @@ def test_a_growing_lane_paints_what_is_new(qtbot: QtBot) -> None:
     growing.sound.peaks.feed(np.asarray(audio.samples[:, :RATE]))
     lanes.grown((growing.id,))
     assert canvas.grab().toImage() != before
+
+
+def test_the_method_that_made_the_stems_stands_above_them_and_leads_to_others(lanes: LaneList, qtbot: QtBot) -> None:
+    assert lanes.method.isVisible()
+    assert lanes.method.text() == "Test"
+    with qtbot.waitSignal(lanes.method_requested):
+        qtbot.mouseClick(lanes.method, LEFT)
+    lanes.show_project(edits.open_song(song_of(tone(440, 1.0))))
+    assert not lanes.method.isVisible()

@@ -16,7 +16,7 @@ from stemeditor.methods.base import BETTER, MethodInfo, Param, Params, Stems
 from stemeditor.methods.classic import STEMS, Classic, portions
 from stemeditor.methods.exported import Array, Form, form_of, mask_heart
 from stemeditor.methods.masking_core import places
-from stemeditor.methods.neural import Compact, changed, read
+from stemeditor.methods.neural import Compact, Neural, read, written
 from stemeditor.nets.description import Description, describe
 from stemeditor.progress import Progress
 
@@ -37,7 +37,7 @@ Gains = NDArray[np.float32]
 """(stems, channels, bins, hops), 0 to 1; they sum to 1 over the stems."""
 
 
-class Blend:
+class Blend(Neural):
     """Each point goes to a stem as far as both hear it there.
 
     The network knows how voices, drums and basses sound, and errs where they sound like something else; the classic
@@ -51,39 +51,41 @@ class Blend:
 
     def __init__(self) -> None:
         network, classic = Compact(), Classic.info
-        self.path = network.path
-        self.info = MethodInfo(
-            key="blend",
-            name="Network and classic",
-            family="network",
-            sentence="Vocals, drums, bass and other as far as the shipped network and the classic method agree.",
-            source=f"{network.info.source}; {classic.source}",
-            stems=STEMS,
-            rate=network.info.rate,
-            channels=2,
-            segment_s=_SEGMENT_S,
-            overlap_s=_OVERLAP_S,
-            rest=STEMS[-1],
-            speed=_SPEED,
-            better=BETTER,
-            params=(
-                Param(
-                    "network",
-                    "Network",
-                    0.5,
-                    "How much the network counts in vocals, bass and other: 0 hears the classic method alone.",
-                    0.0,
-                    1.0,
+        super().__init__(
+            network.path,
+            MethodInfo(
+                key="blend",
+                name="Network and classic",
+                family="network",
+                sentence="Vocals, drums, bass and other as far as the shipped network and the classic method agree.",
+                source=f"{network.info.source}; {classic.source}",
+                stems=STEMS,
+                rate=network.info.rate,
+                channels=2,
+                segment_s=_SEGMENT_S,
+                overlap_s=_OVERLAP_S,
+                rest=STEMS[-1],
+                speed=_SPEED,
+                better=BETTER,
+                params=(
+                    Param(
+                        "network",
+                        "Network",
+                        0.5,
+                        "How much the network counts in vocals, bass and other: 0 hears the classic method alone.",
+                        0.0,
+                        1.0,
+                    ),
+                    Param(
+                        "network_drums",
+                        "Network in the drums",
+                        0.77,
+                        "How much it counts in the drums, of which the classic method knows least.",
+                        0.0,
+                        1.0,
+                    ),
+                    *(replace(param, label=f"Classic: {param.label.lower()}") for param in classic.params),
                 ),
-                Param(
-                    "network_drums",
-                    "Network in the drums",
-                    0.77,
-                    "How much it counts in the drums, of which the classic method knows least.",
-                    0.0,
-                    1.0,
-                ),
-                *(replace(param, label=f"Classic: {param.label.lower()}") for param in classic.params),
             ),
         )
 
@@ -95,7 +97,7 @@ class Blend:
         UserError
             If the network's file cannot be used, or what computes is not installed as it should be.
         """
-        engine, description = _engine(self.path, changed(self.path))
+        engine, description = self.loaded()
         transform = Stft(description.window, description.hop)
         spectra = transform.forward(mix.samples)
         progress.check()
@@ -110,18 +112,9 @@ class Blend:
             stems[name] = transform.inverse(spectra * gain, mix.frames)
         return stems
 
-    @property
-    def program(self) -> str:
-        """What computes the network, for people; see `Engine.program`."""
-        return _engine(self.path, changed(self.path))[0].program
-
-    def warm(self) -> None:
-        """See `Warmable`."""
-        _engine(self.path, changed(self.path))[0].warm()
-
-    def prepare(self) -> None:
-        """See `Preparable`."""
-        _engine(self.path, changed(self.path))[0].prepare()
+    def loaded(self) -> tuple[Engine, Description]:
+        """See `Neural.loaded`; the engine takes spectra and gives masks, both parts of them in one array."""
+        return _engine(self.path, written(self.path))
 
 
 def agreed(
@@ -187,7 +180,7 @@ class MasksCore:
 
 
 @lru_cache(maxsize=1)
-def _engine(path: Path, changed_at: float) -> tuple[Engine, Description]:
+def _engine(path: Path, written_at: float) -> tuple[Engine, Description]:
     from stemeditor.methods.engine import Engine
 
     description = describe(path)

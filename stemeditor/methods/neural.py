@@ -61,22 +61,26 @@ class Neural:
         UserError
             If the file cannot be used, or what computes is not installed as it should be.
         """
-        engine, description = _engine(self.path, changed(self.path))
+        engine, description = self.loaded()
         found = engine(np.array(mix.samples, np.float32), progress)
         return {name: found[at] for at, name in enumerate(description.stems) if name != self.info.rest}
+
+    def loaded(self) -> tuple[Engine, Description]:
+        """Return what computes the network, and what the network says of itself."""
+        return _engine(self.path, written(self.path))
 
     @property
     def program(self) -> str:
         """What computes, for people; see `Engine.program`."""
-        return _engine(self.path, changed(self.path))[0].program
+        return self.loaded()[0].program
 
     def warm(self) -> None:
         """See `Warmable`."""
-        _engine(self.path, changed(self.path))[0].warm()
+        self.loaded()[0].warm()
 
     def prepare(self) -> None:
         """See `Preparable`."""
-        _engine(self.path, changed(self.path))[0].prepare()
+        self.loaded()[0].prepare()
 
 
 class Compact(Neural):
@@ -202,7 +206,7 @@ def own(key: str) -> Neural:
     )
 
 
-def changed(path: Path) -> float:
+def written(path: Path) -> float:
     """Return when the file was last written: a network that was trained anew is loaded anew."""
     try:
         return path.stat().st_mtime
@@ -211,7 +215,7 @@ def changed(path: Path) -> float:
 
 
 @lru_cache(maxsize=4)
-def _engine(path: Path, changed_at: float) -> tuple[Engine, Description]:
+def _engine(path: Path, written_at: float) -> tuple[Engine, Description]:
     from stemeditor.methods.engine import Engine
 
     description = describe(path)

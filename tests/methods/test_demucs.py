@@ -181,4 +181,7 @@ def test_hybrid_demucs_by_openvino_gives_the_same(monkeypatch: pytest.MonkeyPatc
     assert set(heard) == {RATE}
     # All but the end is the same; the end was heard with more of what comes before it.
     middle = slice(0, int(1.5 * RATE))
-    assert max(np.abs(quick[name][:, middle] - plain[name][:, middle]).max() for name in SOURCES) < 1e-4
+    # Within what half precision costs, where the processor has it: a fiftieth of a decibel at 17 dB SDR.
+    for name in SOURCES:
+        error = quick[name][:, middle] - plain[name][:, middle]
+        assert np.square(plain[name][:, middle]).sum() > 1e4 * np.square(error).sum()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stemeditor import memory
 from stemeditor.methods import device, exported, pytorch
 from stemeditor.methods.base import Remark
 from stemeditor.methods.exported import Array, Compiled, Form
@@ -132,6 +133,10 @@ class Engine:
         exact = exported.exactly()
         if self._compiled is None or exact != self._exact:
             try:
+                if self._net is not None:
+                    # PyTorch's, for pieces that OpenVINO does not take, would lie in memory beside it.
+                    self._net, self._place = None, device.CPU
+                    memory.give_back()
                 self._compiled = Compiled(self._form, exact)
             except (exported.Refused, ImportError) as problem:
                 log.info("PyTorch computes: %s", problem)
@@ -147,6 +152,9 @@ class Engine:
 
         net = self._net
         if net is None:
+            if self._compiled is not None:
+                self._compiled = None
+                memory.give_back()
             net = self._net = self._build().eval()
             for part in net.modules():
                 part.register_forward_pre_hook(self._look)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import ctypes
 import math
-import sys
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from stemeditor import memory
 from stemeditor.audio.buffer import Samples
 from stemeditor.errors import FileProblem, UserError
 from stemeditor.nets import checkpoint
@@ -100,7 +99,7 @@ class Trainer:
         """
         total = self.plan.training.steps
         kept = time.monotonic()
-        _keep_memory()
+        memory.keep()
         with ThreadPoolExecutor(1, "examples") as pool:
             coming: Future[Samples] = pool.submit(self._examples.batch, self.step)
             try:
@@ -316,17 +315,3 @@ def _groups(net: nn.Module, decay: float) -> list[dict[str, Any]]:
     matrices = [value for value in net.parameters() if value.ndim > 1]
     vectors = [value for value in net.parameters() if value.ndim <= 1]
     return [{"params": matrices, "weight_decay": decay}, {"params": vectors, "weight_decay": 0.0}]
-
-
-def _keep_memory() -> None:
-    """Keep freed memory in the process: the next step needs as much, and fresh pages cost a third of the time."""
-    if sys.platform != "linux":
-        return
-    try:
-        library = ctypes.CDLL(None)
-        # M_MMAP_MAX, M_TRIM_THRESHOLD and M_TOP_PAD of malloc.h
-        for option, value in ((-4, 0), (-1, (1 << 31) - 1), (-2, 1 << 28)):
-            library.mallopt(option, value)
-    except (OSError, AttributeError):
-        # A C library without it: slower, no more.
-        return

@@ -37,7 +37,7 @@ RATE = 44100
 KEPT_S = 30
 SOURCES = ("drums", "bass", "other", "vocals")
 OURS, EXACT, THEIRS = "ours", "exact", "theirs"
-ALONE = ("compact", "spleeter:4")
+ALONE = ("compact", "blend", "spleeter:4")
 PAIRS = ("htdemucs", "hdemucs_mmi", "hdemucs_high_musdb_plus", "umxhq", "umxl")
 ROFORMER = "mel_band_roformer"
 """Not among those measured by default: on a processor it takes five times as long as the song."""
@@ -113,7 +113,7 @@ def put(key: str) -> None:
     from stemeditor.weights import catalogue, store
     from tests.helpers.networks import keep
 
-    if key == "compact":
+    if key in ("compact", "blend"):
         return
     net = network(key)
     if key == ROFORMER:

@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from weakref import ref
 
 import numpy as np
 import pytest
@@ -250,6 +251,27 @@ def test_openvino_gives_the_same_without_pytorch_and_can_be_stopped(form: Form) 
     with pytest.raises(Cancelled):
         engine(sound, stopped)
     assert engine(sound, Silent()).shape == (4, 2, 44100)
+
+
+def test_one_network_lies_in_memory_whoever_computes_it(form: Form, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pieces of another length are PyTorch's: its copy goes when OpenVINO goes on, and OpenVINO's when PyTorch does."""
+    export(small(), form)
+    nets: list[ref[torch.nn.Module]] = []
+
+    def build() -> torch.nn.Module:
+        net = small()
+        nets.append(ref(net))
+        return net
+
+    core = form.core
+    monkeypatch.setattr(type(core), "fits", lambda self, frames: frames == 44100)
+    sound = wave(44100)
+    plain = Engine(small, 44100, False)
+    engine = Engine(build, 44100, False, form)
+    for frames, program in ((44100, "OpenVINO, f32"), (30000, "PyTorch on cpu"), (44100, "OpenVINO, f32")) * 2:
+        assert np.abs(engine(sound[:, :frames], Silent()) - plain(sound[:, :frames], Silent())).max() < 1e-5
+        assert engine.program == program
+    assert [net() for net in nets] == [None, None]
 
 
 def test_what_openvino_makes_of_it_is_kept_and_made_anew_when_broken(form: Form) -> None:

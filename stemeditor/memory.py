@@ -1,0 +1,37 @@
+"""Memory that the C library holds on to: given back after a large network, or kept while one is trained."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import sys
+from typing import Any
+
+# malloc.h
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
+
+
+def give_back() -> None:
+    """Return to the system what was freed: after a network is dropped, most of it would stay with the process."""
+    gc.collect()
+    trim = _call("malloc_trim")
+    if trim is not None:
+        trim(0)
+
+
+def keep() -> None:
+    """Keep freed memory in the process: a training's next step needs as much, and fresh pages cost a third of its time."""
+    option = _call("mallopt")
+    if option is not None:
+        for what, value in ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, (1 << 31) - 1), (_M_TOP_PAD, 1 << 28)):
+            option(what, value)
+
+
+def _call(name: str) -> Any:
+    """Return a function of the C library; None where it is another than glibc, which costs time or memory, no more."""
+    if sys.platform != "linux":
+        return None
+    try:
+        return getattr(ctypes.CDLL(None), name)
+    except (OSError, AttributeError):
+        return None

@@ -20,7 +20,7 @@ def give_back() -> None:
 
 
 def keep() -> None:
-    """Keep freed memory in the process: a training's next step needs as much, and fresh pages cost a third of its time."""
+    """Keep freed memory in the process: training asks for as much at once, and fresh pages cost time."""
     option = _call("mallopt")
     if option is not None:
         for what, value in ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, (1 << 31) - 1), (_M_TOP_PAD, 1 << 28)):

@@ -86,6 +86,16 @@ LIBRARIES: dict[str, dict[str, str]] = {
     },
 }
 
+TEST_LIBRARIES: dict[str, dict[str, str]] = {
+    "libopenmpt.so.0": {
+        "apt-get": "libopenmpt0",
+        "dnf": "libopenmpt",
+        "pacman": "libopenmpt",
+        "zypper": "libopenmpt0",
+    },
+}
+"""What only training uses, and so the tests."""
+
 MANAGERS: dict[str, list[str]] = {
     "apt-get": ["apt-get", "install", "-y", "--no-install-recommends"],
     "dnf": ["dnf", "install", "-y"],
@@ -104,7 +114,7 @@ def main(arguments: list[str]) -> int:
         print(__doc__)
         return 0 if verb in ("-h", "--help") else 2
     try:
-        set_up()
+        set_up(LIBRARIES | TEST_LIBRARIES if verb == "test" else LIBRARIES)
         if verb == "run":
             return start(rest)
         if verb == "test":
@@ -118,15 +128,15 @@ def main(arguments: list[str]) -> int:
         return 130
 
 
-def set_up() -> None:
-    """Make .venv with everything in it; done in a moment if nothing changed since the last time."""
+def set_up(libraries: dict[str, dict[str, str]] = LIBRARIES) -> None:
+    """Make .venv with everything in it, and see to what the system lacks of `libraries`; quick if nothing changed."""
     version = sys.version_info[:2]
     if not OLDEST <= version <= NEWEST:
         raise SetupProblem(
             f"this is Python {version[0]}.{version[1]}; the program needs 3.11, 3.12 or 3.13. "
             "Start this file with one of them, for example: python3.12 installer/bootstrap.py run"
         )
-    see_to_libraries()
+    see_to_libraries(libraries)
     stamp = fingerprint()
     if STAMP.is_file() and STAMP.read_text(encoding="utf-8") == stamp and venv_python().exists():
         return
@@ -185,18 +195,18 @@ def can_make_venv() -> bool:
     return probe.returncode == 0
 
 
-def see_to_libraries() -> None:
-    """Install the shared libraries that Qt and the sound output lack, or print the one command that does."""
+def see_to_libraries(libraries: dict[str, dict[str, str]]) -> None:
+    """Install the shared libraries that this system lacks, or print the one command that does."""
     if sys.platform != "linux":
         return
-    missing = missing_libraries()
+    missing = missing_of(libraries)
     if not missing:
         return
     manager = package_manager()
     if manager is None:
         print(f"Missing libraries: {', '.join(missing)}. Install them with your system's packages.", file=sys.stderr)
         return
-    packages = packages_for(missing, manager)
+    packages = list(dict.fromkeys(libraries[name][manager] for name in missing))
     if is_root():
         print(f"Installing {', '.join(packages)}...", flush=True)
         install_packages(manager, packages)
@@ -205,20 +215,15 @@ def see_to_libraries() -> None:
         print(f"Some libraries are missing ({', '.join(missing)}). Please run:\n  {command}", file=sys.stderr)
 
 
-def missing_libraries() -> list[str]:
-    """Return the names of LIBRARIES that this system cannot load."""
+def missing_of(libraries: dict[str, dict[str, str]]) -> list[str]:
+    """Return the names of those that this system cannot load."""
     missing = []
-    for name in LIBRARIES:
+    for name in libraries:
         try:
             ctypes.CDLL(name)
         except OSError:
             missing.append(name)
     return missing
-
-
-def packages_for(libraries: list[str], manager: str) -> list[str]:
-    """Return the packages that hold these libraries, each once, in order."""
-    return list(dict.fromkeys(LIBRARIES[name][manager] for name in libraries))
 
 
 def package_manager() -> str | None:

@@ -44,32 +44,40 @@ def test_ci_calls_the_readmes_command() -> None:
     assert "python3 installer/bootstrap.py run" in readme
 
 
-def test_missing_libraries_become_packages_of_the_system(bootstrap: ModuleType) -> None:
-    assert bootstrap.packages_for(["libEGL.so.1", "libportaudio.so.2"], "apt-get") == ["libegl1", "libportaudio2"]
-    assert bootstrap.packages_for(["libEGL.so.1", "libGL.so.1"], "pacman") == ["libglvnd"]
-    for rows in bootstrap.LIBRARIES.values():
+def test_every_package_manager_is_told_what_it_calls_a_library(bootstrap: ModuleType) -> None:
+    for rows in (bootstrap.LIBRARIES | bootstrap.TEST_LIBRARIES).values():
         assert set(rows) == set(bootstrap.MANAGERS)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="about shared libraries of Linux")
 def test_this_machine_lacks_nothing_after_the_set_up(bootstrap: ModuleType) -> None:
-    assert bootstrap.missing_libraries() == []
+    assert bootstrap.missing_of(bootstrap.LIBRARIES | bootstrap.TEST_LIBRARIES) == []
 
 
-def test_a_library_that_is_not_there_is_seen(bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(bootstrap.LIBRARIES, "libnobody-has-this.so.9", {})
-    assert "libnobody-has-this.so.9" in bootstrap.missing_libraries()
+def test_a_library_that_is_not_there_is_seen(bootstrap: ModuleType) -> None:
+    assert bootstrap.missing_of({"libnobody-has-this.so.9": {}}) == ["libnobody-has-this.so.9"]
 
 
+@pytest.mark.parametrize(
+    ("manager", "command"),
+    [
+        ("apt-get", "sudo apt-get install -y --no-install-recommends libegl1 libgl1 libportaudio2\n"),
+        ("pacman", "sudo pacman -S --noconfirm --needed libglvnd portaudio\n"),
+    ],
+)
 def test_without_rights_the_one_command_is_printed(
-    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    bootstrap: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    manager: str,
+    command: str,
 ) -> None:
     monkeypatch.setattr(bootstrap.sys, "platform", "linux")
-    monkeypatch.setattr(bootstrap, "missing_libraries", lambda: ["libEGL.so.1"])
+    monkeypatch.setattr(bootstrap, "missing_of", lambda _: ["libEGL.so.1", "libGL.so.1", "libportaudio.so.2"])
     monkeypatch.setattr(bootstrap, "is_root", lambda: False)
-    monkeypatch.setattr(bootstrap, "package_manager", lambda: "dnf")
-    bootstrap.see_to_libraries()
-    assert "sudo dnf install -y libglvnd-egl" in capsys.readouterr().err
+    monkeypatch.setattr(bootstrap, "package_manager", lambda: manager)
+    bootstrap.see_to_libraries(bootstrap.LIBRARIES)
+    assert command in capsys.readouterr().err
 
 
 def test_another_python_is_refused_in_words(bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

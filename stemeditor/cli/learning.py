@@ -103,6 +103,9 @@ def gathered(plan: Plan, progress: Progress) -> list[Path]:
         files += library.convert(
             source.folder, datasets.find(Path(name)), plan.stems, paths.cache_folder() / "session", progress
         )
+    if source.modules:
+        for path in library.play(source.folder, Path(source.modules).expanduser(), plan.stems, progress):
+            files += [path] * max(round(library.seconds(path) / source.seconds), 1)
     if source.corpus:
         recipe = Recipe(
             Path(source.corpus).expanduser(), source.seconds, source.sound_fonts, source.codecs, source.electronic
@@ -111,7 +114,7 @@ def gathered(plan: Plan, progress: Progress) -> list[Path]:
         library.make(folder, recipe, source.seed, source.count, progress)
         files += [library.song_path(folder, number) for number in range(source.count)]
     if not files:
-        raise UserError("There are no songs to learn from.", "Give [songs] a corpus, or data_sets.")
+        raise UserError("There are no songs to learn from.", "Give [songs] a corpus, data_sets, or modules.")
     if source.data_sets and not source.corpus:
         say(f"{len(files)} songs with true stems")
     return files

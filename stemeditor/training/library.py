@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -16,12 +17,15 @@ import numpy as np
 
 from stemeditor.audio.buffer import Samples
 from stemeditor.audio.convert import resample, to_channels
-from stemeditor.errors import UserError
+from stemeditor.errors import FileProblem, UserError
 from stemeditor.evaluation import datasets
 from stemeditor.evaluation.datasets import Reference
 from stemeditor.progress import Progress
+from stemeditor.training import modules
 from stemeditor.training.corpus import RATE
 from stemeditor.training.songs import STEMS, Band, Recipe
+
+log = logging.getLogger(__name__)
 
 _FULL_SCALE = 32767.0
 _RECIPE = "recipe.json"
@@ -143,6 +147,53 @@ def convert(
             _write(path, sound)
         written.append(path)
     return written
+
+
+def play(folder: Path, source: Path, stems: Sequence[str], progress: Progress) -> list[Path]:
+    """Return tracker modules as files of the same kind, played if they are not there yet; see `modules`.
+
+    What is no module after all, or too short, is left out.
+
+    Parameters
+    ----------
+    folder
+        Where the files go.
+    source
+        Where the modules lie, at any depth.
+    stems
+        What the network gives, in order.
+    progress
+        Told after every module.
+
+    Raises
+    ------
+    UserError
+        If there is none, or libopenmpt is not installed.
+    """
+    found = modules.find(source)
+    if not found:
+        raise UserError(f"There are no tracker modules in “{source}”.", f"They end with {', '.join(modules.ENDINGS)}.")
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for number, one in enumerate(found):
+        progress.advance(number / len(found), one.name)
+        path = folder / f"{sha256(one.read_bytes()).hexdigest()[:16]}.npy"
+        if not path.is_file():
+            try:
+                sound = modules.stems(one, stems)
+            except FileProblem as problem:
+                log.warning("%s is left out: %s", one.name, problem)
+                continue
+            if sound is None:
+                continue
+            _write(path, sound)
+        written.append(path)
+    return written
+
+
+def seconds(path: Path) -> float:
+    """Return how long the song in a file is."""
+    return open_song(path).shape[-1] / RATE
 
 
 def _write(path: Path, sound: Samples) -> None:

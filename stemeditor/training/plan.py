@@ -57,6 +57,9 @@ class Songs:
         See `songs.Recipe`.
     data_sets
         Folders with songs and true stems, such as MUSDB18-HQ and MoisesDB.
+    modules
+        Folder with tracker modules, whose instruments are played one by one; empty for none. Each counts as many songs
+        as it is times as long as a made one.
     """
 
     folder: Path
@@ -68,6 +71,7 @@ class Songs:
     codecs: float = 0.15
     electronic: float = 0.4
     data_sets: tuple[str, ...] = ()
+    modules: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +190,8 @@ def parsed(document: Mapping[str, Any]) -> Plan:
     for name in plan.losses:
         _known("loss", name, LOSSES)
     _known("precision", plan.training.precision, ("auto", "float32", "bfloat16"))
-    if not plan.songs.corpus and not plan.songs.data_sets:
-        raise UserError("The configuration names no songs.", "Give [songs] a corpus, or data_sets.")
+    if not (plan.songs.corpus or plan.songs.data_sets or plan.songs.modules):
+        raise UserError("The configuration names no songs.", "Give [songs] a corpus, data_sets, or modules.")
     for value, what in (
         (plan.training.steps, "steps"),
         (plan.training.batch, "batch"),

@@ -62,7 +62,7 @@ class Blend(Neural):
                 key="blend",
                 name="Network and classic",
                 family="network",
-                sentence="Vocals, drums, bass and other as far as the shipped network and the classic method agree.",
+                sentence="Vocals, drums, bass and other: a small network and the classic method together, better than either.",
                 source=f"{network.info.source}; {classic.source}",
                 stems=STEMS,
                 rate=network.info.rate,

@@ -62,7 +62,7 @@ class Blend(Neural):
                 key="blend",
                 name="Network and classic",
                 family="network",
-                sentence="Vocals, drums, bass and other: a small network and the classic method together, better than either.",
+                sentence="Vocals, drums, bass and other: a small network and the classic method, better together.",
                 source=f"{network.info.source}; {classic.source}",
                 stems=STEMS,
                 rate=network.info.rate,

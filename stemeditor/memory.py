@@ -12,11 +12,16 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 
 
 def give_back() -> None:
-    """Return to the system what was freed: after a network is dropped, most of it would stay with the process."""
+    """Return to the system what a network took that was dropped: most of it would stay with the process."""
     gc.collect()
-    trim = _call("malloc_trim")
-    if trim is not None:
-        trim(0)
+    trim()
+
+
+def trim() -> None:
+    """Return to the system what was freed; quicker, where nothing waits to be found free first."""
+    function = _call("malloc_trim")
+    if function is not None:
+        function(0)
 
 
 def keep() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from stemeditor import memory
 from stemeditor.audio.buffer import Audio
 from stemeditor.audio.stft import Spectra, Stft
 from stemeditor.methods.base import BETTER, MethodInfo, Param, Params, Stems
@@ -30,7 +31,7 @@ _SEGMENT_S = 24.0
 """What comes again is found within it."""
 
 _OVERLAP_S = 1.0
-_HEARD_S, _BESIDE_S = 8.5, 0.75
+_HEARD_S, _BESIDE_S = 8.0, 2.0
 """What the network hears at once, and how much more on either side, where one fades into the next: all of a segment
 would take 200 MB more."""
 
@@ -103,6 +104,7 @@ class Blend(Neural):
             If the network's file cannot be used, or what computes is not installed as it should be.
         """
         engine, description = self.loaded()
+        memory.trim()
         transform = Stft(description.window, description.hop)
         spectra = transform.forward(mix.samples)
         progress.check()
@@ -114,6 +116,8 @@ class Blend(Neural):
             [float(params["network_drums" if name == "drums" else "network"]) for name in STEMS],
             progress,
         )
+        # What the network and the medians took is not needed any more, and would stay beside what comes.
+        memory.trim()
         stems = {}
         for name, gain in zip(STEMS[:-1], gains, strict=False):
             progress.check()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from stemeditor import memory
 from stemeditor.audio.buffer import Audio
 from stemeditor.audio.convert import fit
 from stemeditor.audio.stft import Spectra, Stft
@@ -88,6 +89,8 @@ class OpenUnmix(Pretrained):
         found: list[Spectra] = [
             np.asarray(self.engine(f"{name}.pth")(magnitude, progress) * phase, np.complex64) for name in self._targets
         ]
+        del magnitude, phase
+        memory.trim()
         passes = int(params[ITERATIONS.name])
         for start in range(0, spectrum.shape[-1], _WINDOW):
             part = slice(start, start + _WINDOW)
@@ -152,7 +155,7 @@ def _info(
         stems=stems,
         rate=rate,
         channels=channels,
-        segment_s=20.0,
+        segment_s=12.0,
         overlap_s=2.0,
         speed=speed,
         params=(ITERATIONS,),

@@ -135,7 +135,8 @@ def _drawn(engine: Engine, spectra: Spectra, hops_a_second: float, progress: Pro
     hops = spectra.shape[2]
     rise = fade(2 * margin)
     masks: Array | None = None
-    for start in range(0, hops, step):
+    # What lies beside the last piece but one may be all that is left.
+    for start in range(0, max(hops - margin, 1), step):
         first, stop = max(start - margin, 0), min(start + step + margin, hops)
         part = spectra[:, :, first:stop]
         found = engine(np.stack([part.real, part.imag]), progress)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from stemeditor.audio.buffer import Samples
+from stemeditor.errors import FileProblem
 from stemeditor.training.corpus import RATE
 from stemeditor.training.openmpt import Module
 
@@ -79,14 +81,17 @@ def stems(path: Path, names: Sequence[str]) -> Samples | None:
     Raises
     ------
     FileProblem
-        If it is no module.
+        If it is no module, or cannot be unpacked.
     UserError
         If libopenmpt is not installed.
     """
     content = path.read_bytes()
     kind = path
     if path.suffix == ".gz":
-        content, kind = gzip.decompress(content), path.with_suffix("")
+        try:
+            content, kind = gzip.decompress(content), path.with_suffix("")
+        except (OSError, EOFError, zlib.error) as problem:
+            raise FileProblem(f"“{path.name}” cannot be unpacked.", "Take it out of the folder.") from problem
     module = Module(content)
     if module.seconds < _SHORTEST_S:
         return None

@@ -2,7 +2,7 @@
 
 import gzip
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -119,6 +119,16 @@ def test_what_is_compressed_is_the_same_and_what_is_short_is_left_out(band: Path
     assert np.array_equal(plain, unpacked)
     band.write_bytes(written(BAND, orders=2))
     assert modules.stems(band, NAMES) is None
+
+
+@pytest.mark.parametrize(
+    "spoiled", [lambda packed: b"none", lambda packed: packed[:-20], lambda packed: packed[:40] * 2]
+)
+def test_what_cannot_be_unpacked_is_refused(tmp_path: Path, spoiled: Callable[[bytes], bytes]) -> None:
+    path = tmp_path / "band.mod.gz"
+    path.write_bytes(spoiled(gzip.compress(written(BAND))))
+    with pytest.raises(FileProblem, match="cannot be unpacked"):
+        modules.stems(path, NAMES)
 
 
 @needs_libopenmpt

@@ -47,8 +47,10 @@ def test_memory_does_not_grow_with_the_song(key: str, tmp_path: Path, monkeypatc
         levels.append(resident_mb())
         if piece.start > 4 * 60 * RATE:
             break
-    # The first pieces warm everything up; four minutes of five stems alone would be 420 MB.
-    assert max(levels[len(levels) // 4 :]) - max(levels[: len(levels) // 4]) < 60
+    # Medians: a single piece may be looked at while some of its work is not given back yet. Growth would show in all of
+    # them: three minutes of five stems alone are 320 MB.
+    quarter = len(levels) // 4
+    assert float(np.median(levels[-quarter:]) - np.median(levels[:quarter])) < 60
     pretrained.forget()
 
 

@@ -48,12 +48,12 @@ def train(
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with bars(False) as bar, bar(config.stem) as progress:
-            files = gathered(plan, Part(progress, 0.0, _SHARE_OF_MAKING))
+            files, backings = gathered(plan, Part(progress, 0.0, _SHARE_OF_MAKING))
             if make_only:
                 return
             from stemeditor.training.trainer import BEST, CURVES, FIGURE, LAST, Trainer
 
-            trainer = Trainer(plan, files, device)
+            trainer = Trainer(plan, files, device, backings)
             trainer.run(Part(progress, _SHARE_OF_MAKING, 1.0))
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -91,8 +91,8 @@ def songs(
     print(f"{count} songs and {pages} sheets are in {output}")
 
 
-def gathered(plan: Plan, progress: Progress) -> list[Path]:
-    """Return the songs of a plan as files, made or converted if they are not there yet."""
+def gathered(plan: Plan, progress: Progress) -> tuple[list[Path], list[Path]]:
+    """Return the songs of a plan and its recordings without a voice, as files, made if they are not there yet."""
     from stemeditor.evaluation import datasets
     from stemeditor.training import library
     from stemeditor.training.songs import Recipe
@@ -117,4 +117,7 @@ def gathered(plan: Plan, progress: Progress) -> list[Path]:
         raise UserError("There are no songs to learn from.", "Give [songs] a corpus, data_sets, or modules.")
     if source.data_sets and not source.corpus:
         say(f"{len(files)} songs with true stems")
-    return files
+    backings = []
+    if source.backings:
+        backings = library.recordings(source.folder, Path(source.backings).expanduser(), progress)
+    return files, backings

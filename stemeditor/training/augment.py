@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stemeditor.audio.buffer import Samples
 from stemeditor.audio.convert import resample
@@ -76,6 +77,22 @@ class Augmentation:
     centred: float = 0.4
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is done to one stem.
+
+    Parameters
+    ----------
+    matrix
+        (2, 2): what each channel (row) takes of either, gain, sides, sign and width in one; zeros for silence.
+    sections
+        (count, 6): second-order sections that both channels go through.
+    """
+
+    matrix: Samples
+    sections: NDArray[np.float64]
+
+
 def factor(plan: Augmentation, rng: np.random.Generator) -> float:
     """Draw how much faster a stem is played; 1 for most."""
     if rng.random() >= plan.sped:
@@ -96,13 +113,11 @@ def varied(sound: Samples, frames: int) -> Samples:
     return resample(np.ascontiguousarray(sound), round(_TOP_HZ * sound.shape[1] / frames), _TOP_HZ, frames)
 
 
-def changed(sound: Samples, plan: Augmentation, rng: np.random.Generator, role: str = "") -> Samples:
-    """Return one stem (2, frames) with its gain, sides, sign, width and colour changed as drawn.
+def drawn(plan: Augmentation, rng: np.random.Generator, role: str = "") -> Change:
+    """Draw what is done to one stem.
 
     Parameters
     ----------
-    sound
-        (2, frames).
     plan
         How much.
     rng
@@ -111,41 +126,45 @@ def changed(sound: Samples, plan: Augmentation, rng: np.random.Generator, role: 
         Name of the stem, for what a mixer does to that one alone.
     """
     gain = 10 ** (rng.normal(0, plan.gain_db) / 20) * (-1.0 if rng.random() < plan.flipped else 1.0)
-    swap, narrow, wide = rng.random() < plan.swapped, rng.random() < plan.narrowed, rng.uniform(0, 1.5)
+    swap, narrow, width = rng.random() < plan.swapped, rng.random() < plan.narrowed, rng.uniform(0, 1.5)
     slope_db, silent = rng.normal(0, plan.coloured_db), rng.random() < plan.silent
     clear, height, lift_db = rng.random() < plan.cleared, rng.random(), rng.uniform(0, plan.lifted_db)
     if rng.random() < plan.centred and role in _MIDDLE:
-        narrow, wide = True, _WIDEST_MIDDLE * wide / 1.5
+        narrow, width = True, _WIDEST_MIDDLE * width / 1.5
     thin = rng.random() < plan.thinned
     if role == _THINNED:
         clear = thin
     if silent:
-        return np.zeros_like(sound)
-    if swap:
-        sound = sound[::-1]
-    if narrow:
-        middle, side = sound.mean(axis=0), (sound[0] - sound[1]) * np.float32(wide / 2)
-        sound = np.stack([middle + side, middle - side])
+        return Change(np.zeros((2, 2), np.float32), np.zeros((0, 6)))
+    sections = [sloping(slope_db)]
     if clear and role in _LOW_CUT_HZ:
-        sound = console.low_cut(sound, _between(_LOW_CUT_HZ[role], height))
+        sections.append(console.cut(_between(_LOW_CUT_HZ[role], height)))
     if lift_db > 0 and role == _LIFTED:
         # Half of it given back as level: more of the lows, less of all else.
         gain *= 10 ** (-lift_db / 40)
-        sound = console.filtered(sound, console.equaliser("low", _between(_LIFTED_HZ, height), lift_db))
-    return _sloped(sound * np.float32(gain), slope_db)
+        sections.append(console.equaliser("low", _between(_LIFTED_HZ, height), lift_db))
+    middle, side = 0.5, 0.5 * (width if narrow else 1.0)
+    matrix = np.array([[middle + side, middle - side], [middle - side, middle + side]], np.float32)
+    return Change(matrix[:, :: -1 if swap else 1] * np.float32(gain), np.concatenate(sections))
+
+
+def changed(sound: Samples, change: Change) -> Samples:
+    """Return one stem (2, frames) after a change."""
+    if not change.matrix.any():
+        return np.zeros_like(sound)
+    return console.filtered(change.matrix @ sound, change.sections)
+
+
+def sloping(slope_db: float) -> NDArray[np.float64]:
+    """Return the section whose gains at 0 Hz and at the top differ by so much; the middle keeps its level."""
+    # y[n] = x[n] + a x[n-1]: (1 - a) at the top, (1 + a) at 0 Hz.
+    ratio = 10 ** (-slope_db / 20)
+    a = (ratio - 1) / (ratio + 1)
+    size = np.sqrt(1 + a * a)
+    return np.array([[1 / size, a / size, 0.0, 1.0, 0.0, 0.0]])
 
 
 def _between(bounds: tuple[float, float], share: float) -> float:
     """Return the frequency that lies that far on the way from one to the other, as the ear measures it."""
     low, high = bounds
     return float(low * (high / low) ** share)
-
-
-def _sloped(sound: Samples, slope_db: float) -> Samples:
-    """Return the sound through one first-order filter, whose gains at 0 Hz and at the top differ by `slope_db`."""
-    # y[n] = x[n] + a x[n-1]: (1 - a) at the top, (1 + a) at 0 Hz; scaled so that the middle keeps its level.
-    ratio = 10 ** (-slope_db / 20)
-    a = (ratio - 1) / (ratio + 1)
-    out = sound.copy()
-    out[:, 1:] += np.float32(a) * sound[:, :-1]
-    return out * np.float32(1 / np.sqrt(1 + a * a))

@@ -69,11 +69,17 @@ def coloured(sound: Samples, rng: np.random.Generator, most_db: float) -> Sample
     return filtered(sound, np.concatenate(sections))
 
 
-def low_cut(sound: Samples, frequency: float) -> Samples:
-    """Return the sound without what lies below a frequency (12 dB an octave)."""
+def cut(frequency: float) -> NDArray[np.float64]:
+    """Return the second-order section that takes away what lies below a frequency (12 dB an octave)."""
     from scipy.signal import butter
 
-    return filtered(sound, butter(2, frequency, "high", fs=RATE, output="sos"))
+    section: NDArray[np.float64] = butter(2, frequency, "high", fs=RATE, output="sos")
+    return section
+
+
+def low_cut(sound: Samples, frequency: float) -> Samples:
+    """Return the sound without what lies below a frequency; see `cut`."""
+    return filtered(sound, cut(frequency))
 
 
 def compressed(sound: Samples, threshold_db: float, ratio: float, attack_s: float, release_s: float) -> Samples:

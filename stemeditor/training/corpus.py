@@ -16,6 +16,7 @@ from stemeditor.audio import files
 from stemeditor.audio.buffer import Samples
 from stemeditor.audio.convert import resample
 from stemeditor.errors import UserError
+from stemeditor.progress import Progress
 
 RATE = 44100
 """Hz: everything here is made and trained at this rate."""
@@ -68,6 +69,18 @@ class Syllable:
     onset_s: float
 
 
+def read(path: Path, progress: Progress | None = None) -> Samples:
+    """Return (channels, frames) of a sound file at `RATE`.
+
+    Raises
+    ------
+    FileProblem
+        If it cannot be read.
+    """
+    info = files.probe(path)
+    return resample(np.concatenate(list(files.decode(info, progress)), axis=1), info.rate, RATE)
+
+
 @dataclass(frozen=True, eq=False)
 class Corpus:
     """Everything that songs are made of.
@@ -94,9 +107,7 @@ class Corpus:
         """Return (channels, frames) of a recording at `RATE`; the most recent ones are kept in memory."""
         found = self._sounds.pop(sample.path, None)
         if found is None:
-            info = files.probe(sample.path)
-            found = np.concatenate(list(files.decode(info)), axis=1)
-            found = np.ascontiguousarray(resample(found, info.rate, RATE))
+            found = np.ascontiguousarray(read(sample.path))
             found.setflags(write=False)
             if len(self._sounds) >= _KEPT_SOUNDS:
                 self._sounds.pop(next(iter(self._sounds)))

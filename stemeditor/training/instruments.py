@@ -14,11 +14,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from stemeditor.audio import files
 from stemeditor.audio.buffer import Samples
 from stemeditor.audio.convert import fit, resample, to_channels
 from stemeditor.errors import UserError
-from stemeditor.training.corpus import RATE, Corpus, Sample
+from stemeditor.training.corpus import RATE, Corpus, Sample, read
 from stemeditor.training.scores import DRUM_ROLES, Line, Note
 
 Mono = NDArray[np.float32]
@@ -386,7 +385,7 @@ def render(font: Path, lines: Mapping[tuple[int, int], Line], frames: int) -> Sa
         done = subprocess.run([*command, "-F", str(sound), str(font), str(score)], capture_output=True, check=False)
         if done.returncode or not sound.is_file():
             raise UserError(f"FluidSynth cannot play {font.name}.", done.stderr.decode("utf-8", "replace")[-200:])
-        made = np.concatenate(list(files.decode(files.probe(sound))), axis=1)
+        made = read(sound)
     return np.ascontiguousarray(fit(made, frames))
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from stemeditor.audio import files
 from stemeditor.audio.buffer import Samples
 from stemeditor.audio.convert import resample, to_channels
 from stemeditor.errors import FileProblem, UserError
@@ -22,12 +23,12 @@ from stemeditor.evaluation import datasets
 from stemeditor.evaluation.datasets import Reference
 from stemeditor.progress import Progress
 from stemeditor.training import modules
-from stemeditor.training.corpus import RATE
+from stemeditor.training.corpus import RATE, read
 from stemeditor.training.songs import STEMS, Band, Recipe
 
 log = logging.getLogger(__name__)
 
-_FULL_SCALE = 32767.0
+FULL_SCALE = 32767.0
 _RECIPE = "recipe.json"
 _WAIT_S = 0.25
 
@@ -104,7 +105,7 @@ def open_song(path: Path) -> np.memmap[tuple[int, ...], np.dtype[np.int16]]:
 
 def as_float(sound: Sequence[int] | np.ndarray[tuple[int, ...], np.dtype[np.int16]]) -> Samples:
     """Return int16 samples as float32 of full scale 1."""
-    return np.asarray(sound, np.float32) / np.float32(_FULL_SCALE)
+    return np.asarray(sound, np.float32) / np.float32(FULL_SCALE)
 
 
 def convert(
@@ -191,6 +192,37 @@ def play(folder: Path, source: Path, stems: Sequence[str], progress: Progress) -
     return written
 
 
+def recordings(folder: Path, source: Path, progress: Progress) -> list[Path]:
+    """Return recordings as files of one stem, int16 (1, 2, frames), converted if they are not there yet.
+
+    Parameters
+    ----------
+    folder
+        Where the files go.
+    source
+        Where the recordings lie, at any depth.
+    progress
+        Told after every recording.
+
+    Raises
+    ------
+    UserError
+        If there is none.
+    """
+    found = sorted(path for path in source.rglob("*") if path.suffix.lower() in files.OPENABLE)
+    if not found:
+        raise UserError(f"There are no recordings in “{source}”.", "Name a folder that holds some.")
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for number, one in enumerate(found):
+        progress.advance(number / len(found), one.name)
+        path = folder / f"{sha256(one.read_bytes()).hexdigest()[:16]}.npy"
+        if not path.is_file():
+            _write(path, to_channels(read(one, progress), 2)[None])
+        written.append(path)
+    return written
+
+
 def seconds(path: Path) -> float:
     """Return how long the song in a file is."""
     return open_song(path).shape[-1] / RATE
@@ -200,5 +232,5 @@ def _write(path: Path, sound: Samples) -> None:
     """Write (stems, 2, frames) as int16; under another name first, so that a song that is there is whole."""
     temporary = path.with_suffix(f".{os.getpid()}.part")
     with temporary.open("wb") as file:
-        np.save(file, np.round(np.clip(sound, -1.0, 1.0) * _FULL_SCALE).astype(np.int16))
+        np.save(file, np.round(np.clip(sound, -1.0, 1.0) * FULL_SCALE).astype(np.int16))
     temporary.replace(path)

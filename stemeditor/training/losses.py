@@ -29,11 +29,17 @@ class Outcome:
         The network.
     stems
         True stems, (batch, stems, 2, frames); their sum is the song.
+    joined
+        (batch,): of which songs only the voice and the sum of all else is known, which is their last stem. What the
+        network gives to the stems between is added to it. None if of none.
+    voice
+        Place of the voice among the stems.
     """
 
-    def __init__(self, net: nn.Module, stems: Tensor) -> None:
+    def __init__(self, net: nn.Module, stems: Tensor, joined: Tensor | None = None, voice: int = 0) -> None:
         self.net, self.stems = net, stems
         self.mix = stems.sum(dim=1)
+        self._joined, self._voice = joined, voice
 
     @cached_property
     def level(self) -> Tensor:
@@ -61,7 +67,8 @@ class Outcome:
     @cached_property
     def masks(self) -> tuple[Tensor, Tensor]:
         """Real and imaginary part of the masks, (batch, stems, 2, points, hops) each."""
-        return self._masking.parts(*self.mix_parts)
+        across, turned = self._masking.parts(*self.mix_parts)
+        return self._known(across), self._known(turned)
 
     @cached_property
     def spectra(self) -> Tensor:
@@ -74,8 +81,17 @@ class Outcome:
         """(batch, stems, 2, frames)."""
         if isinstance(self.net, Masking):
             return self.net.front.inverse(self.spectra, self.stems.shape[-1])
-        sound: Tensor = self.net(self.mix)
-        return sound
+        return self._known(self.net(self.mix))
+
+    def _known(self, found: Tensor) -> Tensor:
+        """Return (batch, stems, ...) with what can be compared: see `joined`."""
+        if self._joined is None:
+            return found
+        voice = found[:, self._voice]
+        together = torch.zeros_like(found)
+        together[:, self._voice] = voice
+        together[:, -1] = found.sum(dim=1) - voice
+        return torch.where(self._joined.reshape(-1, *[1] * (found.ndim - 1)), together, found)
 
     @property
     def _masking(self) -> Masking:

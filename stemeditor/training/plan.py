@@ -60,6 +60,8 @@ class Songs:
     modules
         Folder with tracker modules, whose instruments are played one by one; empty for none. Each counts as many songs
         as it is times as long as a made one.
+    backings
+        Folder with recordings in which nobody sings or speaks, not taken apart; empty for none.
     """
 
     folder: Path
@@ -72,6 +74,7 @@ class Songs:
     electronic: float = 0.4
     data_sets: tuple[str, ...] = ()
     modules: str = ""
+    backings: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,10 @@ class Training:
         How slowly the averaged weights, which are what is kept, follow; 0 for those of the moment.
     precision
         "float32", "bfloat16", or "auto": bfloat16 on a GPU that has it.
+    compiled
+        Whether PyTorch compiles the network first, which takes a minute and pays on a GPU.
+    backed
+        Share of examples that are a voice over one of the recordings in `Songs.backings`.
     seed
         Of the network's first weights and of all examples.
     """
@@ -114,6 +121,8 @@ class Training:
     clip: float = 5.0
     average: float = 0.999
     precision: str = "auto"
+    compiled: bool = False
+    backed: float = 0.15
     seed: int = 1
 
 
@@ -228,6 +237,9 @@ def _value(kind: Any, value: Any, name: str) -> Any:
     elif kind is float:
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return float(value)
+    elif kind is bool:
+        if isinstance(value, bool):
+            return value
     elif kind in (int, str):
         if isinstance(value, kind) and not isinstance(value, bool):
             return value

@@ -5,23 +5,24 @@ from __future__ import annotations
 import csv
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from stemeditor import memory
-from stemeditor.audio.buffer import Samples
 from stemeditor.errors import FileProblem, UserError
 from stemeditor.nets import checkpoint
 from stemeditor.nets.description import Description
 from stemeditor.nets.masking import Masking
 from stemeditor.progress import Progress
+from stemeditor.training.bank import Bank, fits
 from stemeditor.training.corpus import RATE
-from stemeditor.training.dataset import Examples
+from stemeditor.training.dataset import VOICE, Examples
 from stemeditor.training.losses import Outcome, weighted
 from stemeditor.training.plan import Plan
 
@@ -31,6 +32,7 @@ CURVES = "curves.csv"
 FIGURE = "curves.png"
 
 _KEEP_EVERY_S = 120.0
+_ASKED_EVERY_S = 0.5
 _SMOOTH = 0.98
 _LEAST_POWER = 1e-5
 _VALIDATION_SEED = 0
@@ -47,6 +49,8 @@ class Trainer:
         Files as `library` writes them; the last `plan.validation.songs` are for validation.
     device
         "auto", "cpu", "cuda" or "mps".
+    backings
+        Files of one stem: recordings without a voice.
 
     Raises
     ------
@@ -54,7 +58,7 @@ class Trainer:
         If there are too few songs, the device is not there, or the state is another plan's.
     """
 
-    def __init__(self, plan: Plan, songs: list[Path], device: str = "auto") -> None:
+    def __init__(self, plan: Plan, songs: Sequence[Path], device: str = "auto", backings: Sequence[Path] = ()) -> None:
         held = plan.validation.songs
         if len(songs) <= held:
             raise UserError(f"{len(songs)} songs are too few: {held} are kept for validation.", "Get more songs.")
@@ -66,7 +70,19 @@ class Trainer:
         training = plan.training
         frames = round(training.seconds * RATE)
         learned, validated = (songs[:-held], songs[-held:]) if held else (songs, [])
-        self._examples = Examples(learned, frames, training.batch, training.seed, plan.augmentation, plan.stems)
+        examples = Examples(
+            learned,
+            frames,
+            training.batch,
+            training.seed,
+            plan.augmentation,
+            plan.stems,
+            backings,
+            training.backed if VOICE in plan.stems else 0.0,
+        )
+        self._source = Bank(examples, self.device) if fits(examples, self.device) else examples
+        self._voice = plan.stems.index(VOICE) if VOICE in plan.stems else 0
+        self._backed = bool(backings)
         self._watched = (
             Examples(validated, round(plan.validation.seconds * RATE), held, _VALIDATION_SEED, None) if held else None
         )
@@ -81,9 +97,17 @@ class Trainer:
             self._begin_with(Path(plan.net.start).expanduser())
         self.average.load_state_dict(self.net.state_dict())
         self._optimiser = torch.optim.AdamW(
-            _groups(self.net, training.weight_decay), lr=training.learning_rate, betas=(0.9, 0.98)
+            _groups(self.net, training.weight_decay),
+            lr=training.learning_rate,
+            betas=(0.9, 0.98),
+            fused=self.device.type == "cuda",
         )
-        self._smooth: float | None = None
+        if training.compiled:
+            if not isinstance(self.net, Masking):
+                raise UserError(f"The network {plan.net.type} cannot be compiled.", "See [training].")
+            # The names of its weights stay.
+            self.net.draw = torch.compile(self.net.draw)  # type: ignore[method-assign]
+        self._smooth: Tensor | None = None
         self._rows: list[dict[str, float]] = []
         plan.output.mkdir(parents=True, exist_ok=True)
         if (plan.output / STATE).is_file():
@@ -101,22 +125,26 @@ class Trainer:
         kept = time.monotonic()
         memory.keep()
         with ThreadPoolExecutor(1, "examples") as pool:
-            coming: Future[Samples] = pool.submit(self._examples.batch, self.step)
+            coming: Future[tuple[Any, Any]] = pool.submit(self._source.batch, self.step)
+            asked, loss_now = float("-inf"), 0.0
             try:
                 while self.step < total:
                     started = time.monotonic()
-                    batch = torch.from_numpy(coming.result()).to(self.device)
-                    coming = pool.submit(self._examples.batch, self.step + 1)
-                    loss = self._learn(batch)
+                    stems, joined = (torch.as_tensor(part).to(self.device) for part in coming.result())
+                    coming = pool.submit(self._source.batch, self.step + 1)
+                    loss = self._learn(stems, joined)
                     self.step += 1
+                    self._smooth = loss if self._smooth is None else self._smooth.lerp(loss, 1 - _SMOOTH)
                     self.seconds += time.monotonic() - started
-                    self._smooth = loss if self._smooth is None else _SMOOTH * self._smooth + (1 - _SMOOTH) * loss
                     if self.step % self.plan.validation.every == 0 or self.step == total:
                         self._watch()
                     if time.monotonic() - kept > _KEEP_EVERY_S:
                         self.keep()
                         kept = time.monotonic()
-                    progress.advance(self.step / total, f"step {self.step} of {total}, loss {self._smooth:.4f}")
+                    if time.monotonic() - asked > _ASKED_EVERY_S:
+                        # Seldom, because then a graphics card is waited for.
+                        asked, loss_now = time.monotonic(), float(self._smooth)
+                    progress.advance(self.step / total, f"step {self.step} of {total}, loss {loss_now:.4f}")
             finally:
                 self.keep()
 
@@ -124,7 +152,7 @@ class Trainer:
         """Return the median SDR in dB of every stem on the songs kept for validation, of the averaged weights."""
         if self._watched is None:
             return {}
-        return medians(self.average, torch.from_numpy(self._watched.batch(0)), self.plan.stems, self.device)
+        return medians(self.average, torch.from_numpy(self._watched.batch(0).stems), self.plan.stems, self.device)
 
     def keep(self) -> None:
         """Write the state from which another trainer goes on."""
@@ -133,7 +161,7 @@ class Trainer:
             "step": self.step,
             "seconds": self.seconds,
             "best": self.best,
-            "smooth": self._smooth,
+            "smooth": None if self._smooth is None else float(self._smooth),
             "rows": self._rows,
             "net": self.net.state_dict(),
             "average": self.average.state_dict(),
@@ -175,33 +203,36 @@ class Trainer:
                 "Choose another output folder, or delete that one.",
             ) from problem
         self.step, self.seconds = int(state["step"]), float(state["seconds"])
-        self.best, self._smooth, self._rows = float(state["best"]), state["smooth"], list(state["rows"])
+        self.best, self._rows = float(state["best"]), list(state["rows"])
+        if state["smooth"] is not None:
+            self._smooth = torch.tensor(state["smooth"], device=self.device)
 
-    def _learn(self, stems: Tensor) -> float:
+    def _learn(self, stems: Tensor, joined: Tensor) -> Tensor:
+        """Do one step; return the loss."""
         training = self.plan.training
         self.net.train()
         for group in self._optimiser.param_groups:
             group["lr"] = training.learning_rate * schedule(self.step, self.plan)
         with autocast(training.precision, self.device):
-            loss = weighted(Outcome(self.net, stems), self.plan.losses)
+            loss = weighted(Outcome(self.net, stems, joined if self._backed else None, self._voice), self.plan.losses)
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.net.parameters(), training.clip)
         self._optimiser.step()
         # The first steps are forgotten sooner.
         decay = min(training.average, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            for slow, fast in zip(self.average.parameters(), self.net.parameters(), strict=True):
-                slow.lerp_(fast, 1 - decay)
-            for kept, current in zip(self.average.buffers(), self.net.buffers(), strict=True):
-                kept.copy_(current)
-        return float(loss.detach())
+        follow: Any = get_ema_multi_avg_fn
+        follow(decay)(list(self.average.parameters()), list(self.net.parameters()), None)
+        for kept, current in zip(self.average.buffers(), self.net.buffers(), strict=True):
+            kept.copy_(current)
+        return loss.detach()
 
     def _watch(self) -> None:
         scores = self.score()
         heard = [value for value in scores.values() if not math.isnan(value)]
-        mean = sum(heard) / len(heard) if heard else -(self._smooth or 0.0)
-        row = {"step": float(self.step), "seconds": self.seconds, "loss": float(self._smooth or 0.0), **scores}
+        loss = 0.0 if self._smooth is None else float(self._smooth)
+        mean = sum(heard) / len(heard) if heard else -loss
+        row = {"step": float(self.step), "seconds": self.seconds, "loss": loss, **scores}
         self._rows.append(row)
         if mean > self.best:
             self.best = mean

@@ -15,8 +15,9 @@ from stemeditor.errors import Cancelled, FileProblem, UserError
 from stemeditor.nets import checkpoint
 from stemeditor.nets.description import describe
 from stemeditor.progress import Silent, Stoppable
-from stemeditor.training import augment, library, plan, trainer
+from stemeditor.training import augment, bank, console, library, plan, trainer
 from stemeditor.training.augment import Augmentation
+from stemeditor.training.bank import Bank
 from stemeditor.training.corpus import RATE
 from stemeditor.training.dataset import Examples
 from stemeditor.training.losses import LOSSES, Outcome, weighted
@@ -39,6 +40,10 @@ def tones(seed: int, seconds: float = 1.5) -> np.ndarray:
     sides = [(1, 1), (1, 1), (1, 1), (1, 0.2)]
     stems = [np.outer(side, wave) for side, wave in zip(sides, (voice, drums, bass, other), strict=True)]
     return (0.2 * np.stack(stems)).astype(np.float32)
+
+
+def changed(sound: np.ndarray, how: Augmentation, rng: np.random.Generator, role: str = "") -> np.ndarray:
+    return augment.changed(sound, augment.drawn(how, rng, role))
 
 
 @pytest.fixture(scope="module")
@@ -66,15 +71,16 @@ def a_plan(output: Path, steps: int = 6, **training: object) -> Plan:
 
 def test_examples_are_functions_of_their_number(songs: list[Path]) -> None:
     one, other = Examples(songs, 8000, 3, 1, Augmentation()), Examples(songs, 8000, 3, 1, Augmentation())
-    assert one.batch(5).shape == (3, 4, 2, 8000)
-    assert one.batch(5).dtype == np.float32
-    assert np.array_equal(one.batch(5), other.batch(5))
-    assert not np.array_equal(one.batch(5), one.batch(6))
-    assert not np.array_equal(one.batch(5), Examples(songs, 8000, 3, 2, Augmentation()).batch(5))
+    assert one.batch(5).stems.shape == (3, 4, 2, 8000)
+    assert one.batch(5).stems.dtype == np.float32
+    assert np.array_equal(one.batch(5).stems, other.batch(5).stems)
+    assert not np.array_equal(one.batch(5).stems, one.batch(6).stems)
+    assert not np.array_equal(one.batch(5).stems, Examples(songs, 8000, 3, 2, Augmentation()).batch(5).stems)
+    assert not one.batch(5).joined.any()
 
 
 def test_without_changes_stems_of_an_example_belong_together(songs: list[Path]) -> None:
-    batch = Examples(songs, 8000, 4, 0, None).batch(0)
+    batch = Examples(songs, 8000, 4, 0, None).batch(0).stems
     whole = [library.as_float(library.open_song(path)) for path in songs]
     for example in batch:
         hits = [song for song in whole if _place(song[0, 0], example[0, 0]) is not None]
@@ -88,6 +94,81 @@ def _place(long: np.ndarray, short: np.ndarray) -> int | None:
     return next((int(at) for at in starts if np.array_equal(long[at : at + len(short)], short)), None)
 
 
+@pytest.fixture
+def backings(tmp_path: Path) -> list[Path]:
+    """A recording in which nobody sings, as it comes, and as a file to learn from."""
+    wavfile.write(tmp_path / "band.wav", RATE, np.round(tones(9, 2.0)[1:].sum(axis=0).T * 32767).astype(np.int16))
+    return library.recordings(tmp_path / "kept", tmp_path, Silent())
+
+
+def test_a_recording_without_a_voice_goes_under_one(songs: list[Path], backings: list[Path]) -> None:
+    examples = Examples(songs, 8000, 12, 1, STILL, NAMES, backings, 0.5)
+    stems, joined = examples.batch(0)
+    assert 2 < joined.sum() < 10
+    band = library.as_float(library.open_song(backings[0]))[0]
+    assert band.shape == (2, 2 * RATE)
+    for example, one in zip(stems, joined, strict=True):
+        assert example[0].any()
+        assert example[1:3].any() != one
+        assert (_place(band[0], example[3, 0]) is not None) == one
+
+
+def test_a_folder_without_recordings_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no recordings"):
+        library.recordings(tmp_path, tmp_path, Silent())
+
+
+# --- the same on a graphics card
+
+
+def test_a_bank_gives_what_the_examples_do(songs: list[Path], backings: list[Path]) -> None:
+    much = Augmentation(sped=0.7, speed=0.3, cleared=1.0, narrowed=1.0, silent=0.1)
+    examples = Examples(songs, 16384, 8, 1, much, NAMES, backings, 0.3)
+    stems, joined = examples.batch(3)
+    found, same = Bank(examples, torch.device("cpu")).batch(3)
+    assert same.numpy().tolist() == joined.tolist()
+    assert found.shape == stems.shape
+    assert found.dtype == torch.float32
+    # What rings at the end is heard at the begin, and the highest frequencies go through another filter.
+    inner = slice(3000, -500)
+    errors = np.square(found.numpy() - stems)[..., inner].sum(axis=(2, 3))
+    powers = np.square(stems)[..., inner].sum(axis=(2, 3))
+    assert (errors <= [[1e-3, 5e-2, 1e-5, 2e-3]] * powers).all()
+    assert not np.array_equal(found.numpy(), stems)
+
+
+def test_a_bank_gives_songs_as_they_are_if_nothing_is_changed(songs: list[Path]) -> None:
+    examples = Examples(songs, 8000, 3, 0, None)
+    found, _ = Bank(examples, torch.device("cpu")).batch(1)
+    assert found.numpy() == pytest.approx(examples.batch(1).stems, abs=1e-7)
+
+
+@pytest.mark.parametrize("speed", [0.5, 0.9, 1.15])
+def test_what_is_played_at_another_speed_is_what_it_was(speed: float) -> None:
+    at = np.arange(20000)
+
+    def tone(cycles: float) -> torch.Tensor:
+        return torch.from_numpy(np.sin(2 * np.pi * cycles * at)).float()
+
+    found = bank.played(torch.stack([tone(0.05), tone(0.3)])[None], torch.tensor([speed]), 15000)[0, :, 100:-100]
+    for row, cycles in zip(found, (0.05, 0.3), strict=True):
+        assert row.numpy() == pytest.approx(np.asarray(tone(cycles * speed))[100 : 100 + len(row)], abs=5e-3)
+
+
+def test_what_would_fold_is_gone() -> None:
+    high = torch.from_numpy(np.sin(2 * np.pi * 0.48 * np.arange(20000))).float()
+    found = bank.played(high[None, None], torch.tensor([1.3]), 15000)[0, 0, 100:-100]
+    assert found.square().mean() < 1e-4
+
+
+def test_songs_go_to_a_graphics_card_alone(songs: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    examples = Examples(songs, 8000, 1, 0, None)
+    assert not bank.fits(examples, torch.device("cpu"))
+    for free, there in ((10**9, True), (10**6, False)):
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _, free=free: (free, 10**10))
+        assert bank.fits(examples, torch.device("cuda")) is there
+
+
 def test_what_is_too_short_or_not_there_is_refused(songs: list[Path]) -> None:
     with pytest.raises(UserError, match="no songs"):
         Examples([], 100, 1, 0, None)
@@ -98,13 +179,13 @@ def test_what_is_too_short_or_not_there_is_refused(songs: list[Path]) -> None:
 def test_each_change_does_what_it_says() -> None:
     sound = tones(0)[3]
     rng = np.random.default_rng(0)
-    assert np.allclose(augment.changed(sound, STILL, rng), sound, atol=1e-6)
-    assert np.allclose(augment.changed(sound, replace(STILL, swapped=1.0), rng), sound[::-1], atol=1e-6)
-    assert np.allclose(augment.changed(sound, replace(STILL, flipped=1.0), rng), -sound, atol=1e-6)
-    assert not augment.changed(sound, replace(STILL, silent=1.0), rng).any()
-    narrow = augment.changed(sound, replace(STILL, narrowed=1.0), rng)
+    assert np.allclose(changed(sound, STILL, rng), sound, atol=1e-6)
+    assert np.allclose(changed(sound, replace(STILL, swapped=1.0), rng), sound[::-1], atol=1e-6)
+    assert np.allclose(changed(sound, replace(STILL, flipped=1.0), rng), -sound, atol=1e-6)
+    assert not changed(sound, replace(STILL, silent=1.0), rng).any()
+    narrow = changed(sound, replace(STILL, narrowed=1.0), rng)
     assert np.allclose(narrow.mean(axis=0), sound.mean(axis=0), atol=1e-6)
-    gains = [np.abs(augment.changed(sound, replace(STILL, gain_db=3.0), rng)).max() / 0.2 for _ in range(200)]
+    gains = [np.abs(changed(sound, replace(STILL, gain_db=3.0), rng)).max() / 0.2 for _ in range(200)]
     assert 2.0 < np.std(20 * np.log10(gains)) < 4.0
 
 
@@ -114,7 +195,7 @@ def test_a_mixer_makes_room_for_the_bass_alone() -> None:
     sound = np.stack([low + high, low - high]).astype(np.float32)
 
     def levels_db(plan: Augmentation, role: str, seed: int = 3) -> tuple[float, float]:
-        spectrum = np.abs(np.fft.rfft(augment.changed(sound, plan, np.random.default_rng(seed), role)))[0] / (RATE / 2)
+        spectrum = np.abs(np.fft.rfft(changed(sound, plan, np.random.default_rng(seed), role)))[0] / (RATE / 2)
         return 20 * np.log10(spectrum[40]), 20 * np.log10(spectrum[2000])
 
     cleared, lifted = replace(STILL, cleared=1.0), replace(STILL, lifted_db=10.0)
@@ -136,7 +217,7 @@ def test_a_mixer_makes_room_for_the_bass_alone() -> None:
         assert levels_db(change, role) == pytest.approx((0.0, 0.0), abs=0.01)
     sides = {}
     for role in ("vocals", "drums", "bass", "other"):
-        made = augment.changed(sound, replace(STILL, centred=1.0), np.random.default_rng(5), role)
+        made = changed(sound, replace(STILL, centred=1.0), np.random.default_rng(5), role)
         sides[role] = np.abs(made[0] - made[1]).max() / np.abs(sound[0] - sound[1]).max()
     assert sides["vocals"] < 0.31
     assert sides["bass"] < 0.31
@@ -146,7 +227,7 @@ def test_a_mixer_makes_room_for_the_bass_alone() -> None:
 def test_a_slope_lowers_one_end_and_raises_the_other() -> None:
     click = np.zeros((2, 512), np.float32)
     click[:, 0] = 1.0
-    levels = 20 * np.log10(np.abs(np.fft.rfft(augment._sloped(click, 6.0)[0])))
+    levels = 20 * np.log10(np.abs(np.fft.rfft(console.filtered(click, augment.sloping(6.0))[0])))
     assert levels[0] - levels[-1] == pytest.approx(-6.0, abs=0.01) or levels[-1] - levels[0] == pytest.approx(
         -6.0, abs=0.01
     )
@@ -170,7 +251,7 @@ def test_only_the_bass_goes_deeper(songs: list[Path]) -> None:
     assert 0.35 < np.mean([one != 1.0 for one in factors]) < 0.65
     assert 0.5 <= min(factors) < 0.6
     assert max(one for one in factors if one != 1.0) < 0.9
-    batch = Examples(songs[:1], 16384, 8, 1, replace(STILL, deep=1.0), NAMES).batch(0)
+    batch = Examples(songs[:1], 16384, 8, 1, replace(STILL, deep=1.0), NAMES).batch(0).stems
     own = library.as_float(library.open_song(songs[0]))
     for stem, deep in ((0, False), (2, True)):
         truth = _strongest(own[stem, 0, :16384])
@@ -249,6 +330,36 @@ def test_the_short_cut_over_points_is_the_error_of_the_spectrum() -> None:
     assert short == pytest.approx(float(lengths.mean()), rel=1e-3)
 
 
+@pytest.mark.parametrize("name", sorted(LOSSES))
+def test_of_what_is_known_together_only_the_sum_counts(name: str) -> None:
+    torch.manual_seed(0)
+    net = small("unet").eval()
+    with torch.no_grad():
+        net.head.bias.normal_()  # type: ignore[union-attr, operator]
+    stems = torch.from_numpy(np.stack([tones(0, 0.5), tones(1, 0.5)]))
+    together = stems.clone()
+    together[1, 3] = together[1, 1:].sum(dim=0)
+    together[1, 1:3] = 0
+    joined = torch.tensor([False, True])
+    loss = LOSSES[name](Outcome(net, together, joined))
+    loss.backward()
+    gradient = net.head.bias.grad
+    assert gradient is not None
+    # Masks that move from one of the stems to another of them change nothing; those of the voice do.
+    alone = Outcome(net, together[1:], joined[1:])
+    before = LOSSES[name](alone).item()
+    with torch.no_grad():
+        moved = net.head.bias.reshape(2, 4, 2)
+        moved[:, 1] += 0.5
+        moved[:, 3] -= 0.5
+    assert LOSSES[name](Outcome(net, together[1:], joined[1:])).item() == pytest.approx(before, rel=1e-4)
+    with torch.no_grad():
+        moved[:, 0] += 0.5
+        moved[:, 3] -= 0.5
+    assert LOSSES[name](Outcome(net, together[1:], joined[1:])).item() != pytest.approx(before, rel=1e-3)
+    assert torch.isfinite(loss)
+
+
 def test_a_loss_on_masks_is_refused_for_a_network_without() -> None:
     true = torch.from_numpy(np.stack([tones(0, 0.2)]))
     with pytest.raises(ValueError, match="draw masks"):
@@ -270,7 +381,7 @@ def test_the_learning_rate_rises_stays_and_falls() -> None:
 def test_a_few_steps_lower_the_loss(songs: list[Path], tmp_path: Path) -> None:
     learning = replace(a_plan(tmp_path, steps=30), augmentation=STILL)
     taught = Trainer(learning, songs, "cpu")
-    batch = torch.from_numpy(Examples(songs, RATE // 2, 4, 9, None).batch(0))
+    batch = torch.from_numpy(Examples(songs, RATE // 2, 4, 9, None).batch(0).stems)
 
     def loss() -> float:
         with torch.inference_mode():
@@ -347,6 +458,32 @@ def test_a_training_may_begin_with_the_weights_of_another(songs: list[Path], tmp
     other = replace(begun, net=Net("unet", {"widths": (4, 6)}, str(path)))
     with pytest.raises(UserError, match="another network"):
         Trainer(other, songs, "cpu")
+
+
+def test_a_compiled_network_learns_the_same(songs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[object] = []
+
+    def compiled(function: Callable[..., object]) -> Callable[..., object]:
+        seen.append(function)
+        return function
+
+    monkeypatch.setattr(torch, "compile", compiled)
+    one = Trainer(a_plan(tmp_path / "one", steps=2, compiled=True), songs, "cpu")
+    other = Trainer(a_plan(tmp_path / "other", steps=2), songs, "cpu")
+    for each in (one, other):
+        each.run(Silent())
+    assert len(seen) == 1
+    assert one.net.state_dict().keys() == other.net.state_dict().keys()
+    assert all(torch.equal(a, b) for a, b in zip(one.net.parameters(), other.net.parameters(), strict=True))
+
+
+def test_a_training_learns_from_backings_too(songs: list[Path], backings: list[Path], tmp_path: Path) -> None:
+    without, with_them = (
+        Trainer(a_plan(tmp_path / str(len(more)), steps=2, backed=1.0), songs, "cpu", more) for more in ([], backings)
+    )
+    for each in (without, with_them):
+        each.run(Silent())
+    assert not all(torch.equal(a, b) for a, b in zip(without.net.parameters(), with_them.net.parameters(), strict=True))
 
 
 def test_a_broken_state_is_refused_in_words(songs: list[Path], tmp_path: Path) -> None:
@@ -436,11 +573,11 @@ def test_a_data_set_becomes_songs_to_learn_from(tmp_path: Path) -> None:
         for stem, sound in zip(("vocals", "drums", "bass", "piano"), stems, strict=True):
             wavfile.write(folder / f"{stem}.wav", rate, np.ascontiguousarray(sound.T))
     wanted = replace(a_plan(tmp_path), songs=Songs(tmp_path / "kept", data_sets=(str(tmp_path / "set"),)))
-    files = gathered(wanted, Silent())
+    files, _ = gathered(wanted, Silent())
     assert len(files) == 2
     first = library.as_float(library.open_song(files[0]))
     # What the network does not give belongs to the rest.
     assert np.abs(first - stems).max() < 1e-4
     assert library.open_song(files[1]).shape[-1] == 2 * stems.shape[-1]
     times = [file.stat().st_mtime_ns for file in files]
-    assert [file.stat().st_mtime_ns for file in gathered(wanted, Silent())] == times
+    assert [file.stat().st_mtime_ns for file in gathered(wanted, Silent())[0]] == times

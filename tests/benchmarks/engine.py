@@ -2,9 +2,10 @@
 
     .venv/bin/python tests/benchmarks/engine.py [--seconds 60] [--rounds 2] [--models htdemucs,umxl] [--device cpu]
 
-Both sides compute the same network with the same random weights, the same overlap, and no shifts. Every measurement is
-a process of its own, in turn: ours, theirs, ours, theirs. Where half precision is faster, ours is measured in it, and
-once more with "Compute exactly" set. Asserts nothing.
+Both sides compute the same network with the same random weights, the same overlap, and no shifts, in turn: ours,
+theirs, ours, theirs. On a processor every measurement is a process of its own; on a graphics card, whose memory is the
+one that is told then, all are in one. Where half precision is faster, ours is measured in it, and once more with "Compute
+exactly" set. Asserts nothing.
 
 "first sound" is when the first stem can be heard: theirs give the whole song at the end. "difference" is the largest
 between the stems of the first half minute and theirs, beside full scale, and how far below them it lies as a whole.
@@ -36,7 +37,7 @@ sys.path.insert(0, str(ROOT))
 RATE = 44100
 KEPT_S = 30
 SOURCES = ("drums", "bass", "other", "vocals")
-OURS, EXACT, THEIRS = "ours", "exact", "theirs"
+PUT, OURS, EXACT, THEIRS = "put", "ours", "exact", "theirs"
 ALONE = ("compact", "blend", "spleeter:4")
 PAIRS = ("htdemucs", "hdemucs_mmi", "hdemucs_high_musdb_plus", "umxhq", "umxl")
 ROFORMER = "mel_band_roformer"
@@ -247,7 +248,7 @@ def _sorted(found: np.ndarray, names: list[str]) -> np.ndarray:
     return found[[names.index(name) for name in sorted(names)]][..., : KEPT_S * RATE]
 
 
-def measure(key: str, side: str, seconds: float, device: str, out: Path) -> dict[str, object]:
+def measure(key: str, side: str, seconds: float, device: str, out: Path) -> dict[str, float]:
     """Separate noise once, and tell how it went."""
     first: list[float] = []
     song = np.random.default_rng(0).standard_normal((2, round(seconds * RATE)), np.float32)
@@ -258,9 +259,20 @@ def measure(key: str, side: str, seconds: float, device: str, out: Path) -> dict
     began = time.perf_counter()
     found = separate(song)
     elapsed = time.perf_counter() - began
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "linux" else 1 << 20)
     np.save(out, found)
-    return {"speed": seconds / elapsed, "first": first[0] if first else elapsed, "memory": memory}
+    return {"speed": seconds / elapsed, "first": first[0] if first else elapsed, "memory": peak_mb(device)}
+
+
+def peak_mb(device: str) -> float:
+    """Return the most memory that was taken, on a graphics card since it was last asked."""
+    if device == "cuda":
+        import torch
+
+        peak = torch.cuda.max_memory_allocated() / 1e6
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+        return peak
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "linux" else 1 << 20)
 
 
 def main() -> None:
@@ -273,17 +285,7 @@ def main() -> None:
     parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one:
-        from stemeditor import settings
-        from stemeditor.methods import device
-
-        folder, key, side = Path(given.one[0]), given.one[1], given.one[2]
-        home(folder)
-        if side == "put":
-            put(key)
-            return
-        settings.Settings(settings.file()).set("exact", side == EXACT)
-        with device.using(given.device):
-            print(json.dumps(measure(key, side, given.seconds, given.device, folder / f"{key}-{side}.npy")))
+        print(json.dumps(here(Path(given.one[0]), given.one[1], given.one[2], given)))
         return
     from stemeditor.methods import exported
 
@@ -293,14 +295,15 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        do = apart if given.device == "cpu" else here
         for key in given.models.split(","):
-            run(folder, key, "put", given)
-            exact = (EXACT,) if given.device == "cpu" and exported.halves_pay() else ()
+            do(folder, key, PUT, given)
+            exact = (EXACT,) if given.device != "cpu" or exported.halves_pay() else ()
             sides = (OURS, *exact) if key in ALONE else (OURS, *exact, THEIRS)
             found: dict[str, list[dict[str, float]]] = {side: [] for side in sides}
             for _ in range(given.rounds):
                 for side in sides:
-                    found[side].append(json.loads(run(folder, key, side, given).splitlines()[-1]))
+                    found[side].append(do(folder, key, side, given))
             reference = np.load(folder / f"{key}-{sides[-1]}.npy")
             for side, rows in found.items():
                 speed, first = (statistics.median(row[what] for row in rows) for what in ("speed", "first"))
@@ -313,14 +316,29 @@ def main() -> None:
                 print(f"{key:26s} {side:7s} {speed:11.2f}x {first:10.1f} s {memory:9.0f} MB {told:>16s}", flush=True)
 
 
-def run(folder: Path, key: str, side: str, given: argparse.Namespace) -> str:
-    """Do one thing in a process of its own, and return what it prints."""
+def here(folder: Path, key: str, side: str, given: argparse.Namespace) -> dict[str, float]:
+    """Do one thing; see `measure`. To put weights where they belong tells nothing."""
+    from stemeditor import settings
+    from stemeditor.methods import device
+
+    home(folder)
+    if side == PUT:
+        put(key)
+        return {}
+    settings.Settings(settings.file()).set("exact", side == EXACT)
+    with device.using(given.device):
+        return measure(key, side, given.seconds, given.device, folder / f"{key}-{side}.npy")
+
+
+def apart(folder: Path, key: str, side: str, given: argparse.Namespace) -> dict[str, float]:
+    """Do the same in a process of its own."""
     command = [sys.executable, __file__, "--one", str(folder), key, side]
     command += ["--seconds", str(given.seconds), "--device", given.device]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{key}, {side}: {done.stderr.strip().splitlines()[-1]}")
-    return done.stdout
+    told: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return told
 
 
 if __name__ == "__main__":

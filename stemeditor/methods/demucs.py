@@ -145,7 +145,9 @@ class Demucs(Pretrained):
         if core is None:
             return None
         alone = len(self._files) == 1
-        return Form(form_of(file), core, _heart, compiled=file.parent / COMPILED, alone=alone)
+        return Form(
+            form_of(file), core, _heart, refitted=not core.filling, compiled=file.parent / COMPILED, alone=alone
+        )
 
     def _core(self, file: Path) -> HybridCore | None:
         """Return what surrounds the network's layers, as far as its file says; None if it is of another build."""

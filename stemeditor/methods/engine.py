@@ -53,7 +53,7 @@ class Engine:
         self._elastic = elastic
         self._form = form
         self._compiled: Compiled | None = None
-        self._exact = False
+        self._made = (False, 0)
         self._place = device.CPU
         self._forced = ""
         self._progress: Progress = Silent()
@@ -96,7 +96,8 @@ class Engine:
     @property
     def shaped(self) -> bool:
         """Whether pieces of one length only are computed fast."""
-        return self._form is not None and not self._form.core.fits(1) and exported.usable(self._form)
+        form = self._form
+        return form is not None and (form.refitted or not form.core.fits(1)) and exported.usable(form)
 
     @property
     def program(self) -> str:
@@ -107,7 +108,7 @@ class Engine:
 
     def _computed(self, sound: Array) -> Array:
         wanted = self._forced or device.chosen().key
-        if wanted == device.CPU and self._start(sound.shape[-1]):
+        if wanted == device.CPU and self._start(sound):
             assert self._compiled is not None
             return self._compiled(sound, self._progress)
         try:
@@ -126,23 +127,26 @@ class Engine:
         self._progress.post(Remark(f"{what}: going on on the processor, which takes longer."))
         return self._computed(sound)
 
-    def _start(self, frames: int) -> bool:
-        """Have OpenVINO compute, if it is here and takes so many frames; return whether it does."""
-        if self._form is None or not self._form.core.fits(frames) or not exported.usable(self._form):
+    def _start(self, sound: Array) -> bool:
+        """Have OpenVINO compute, if it is here and takes sound of this length; return whether it does."""
+        form, frames = self._form, sound.shape[-1]
+        if form is None or not form.core.fits(frames) or not exported.usable(form):
             return False
-        exact = exported.exactly()
-        if self._compiled is None or exact != self._exact:
+        other = form.other(frames)
+        made = (exported.exactly(), frames if other else 0)
+        if self._compiled is None or made != self._made:
+            if self._net is not None or self._compiled is not None:
+                # PyTorch's, for pieces that OpenVINO does not take, or that for another length would lie beside it.
+                self._net, self._compiled, self._place = None, None, device.CPU
+                memory.give_back()
             try:
-                if self._net is not None:
-                    # PyTorch's, for pieces that OpenVINO does not take, would lie in memory beside it.
-                    self._net, self._place = None, device.CPU
-                    memory.give_back()
-                self._compiled = Compiled(self._form, exact)
+                self._compiled = Compiled(form, made[0], sound)
             except (exported.Refused, ImportError) as problem:
                 log.info("PyTorch computes: %s", problem)
-                self._compiled, self._form = None, None
+                if not other:
+                    self._form = None
                 return False
-            self._exact = exact
+            self._made = made
         return True
 
     def _here(self, sound: Array, place: str) -> Array:

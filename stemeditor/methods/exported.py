@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from stemeditor import settings
+from stemeditor import memory, settings
 from stemeditor.methods import device
 from stemeditor.progress import Progress
 
@@ -34,6 +34,9 @@ ENDING = ".openvino.xml"
 
 COMPILED = "compiled"
 """Name of the folder beside weights for what is of use to this machine's processor only."""
+
+_FREE = "lengths"
+"""What is written into a form that holds for other lengths, too: those of earlier versions did not."""
 
 _MADV_DONTNEED = 4
 
@@ -52,7 +55,7 @@ class Core(Protocol):
         """Return silence of the shape that the form is made for."""
 
     def fits(self, length: int) -> bool:
-        """Whether something that is so long, along its last axis, can be computed in that shape."""
+        """Whether something that is so long, along its last axis, can be computed."""
 
     def before(self, given: Array) -> tuple[tuple[Array, ...], Any]:
         """Return what the shaped part takes, and what `after` needs to know, of what the whole network is given."""
@@ -75,6 +78,9 @@ class Form:
         Takes that part out of the whole network: tensors in, tensors out, of shapes that never change.
     elastic
         Whether their last axis may have any length after all.
+    refitted
+        Whether it holds for other lengths, too, though it is made ready for one only: for another, it is made ready
+        anew, which takes seconds. Then the core says what shapes a length comes to.
     compiled
         Folder for what OpenVINO makes of it for this processor: read again, that takes half the time and less memory.
         None to make it anew every time.
@@ -86,6 +92,7 @@ class Form:
     core: Core
     heart: Callable[[nn.Module], nn.Module]
     elastic: bool = False
+    refitted: bool = False
     compiled: Path | None = None
     alone: bool = True
 
@@ -93,6 +100,10 @@ class Form:
     def ready(self) -> bool:
         """Whether it lies there."""
         return self.path.is_file()
+
+    def other(self, length: int) -> bool:
+        """Whether it must be made ready anew for something that is so long, along its last axis."""
+        return self.refitted and length != self.core.example().shape[-1]
 
 
 class Refused(Exception):
@@ -108,29 +119,35 @@ class Compiled:
         What to compute.
     exact
         Whether half precision is out of the question even where it is faster.
+    sound
+        Something as long as what is to be computed; what the form is made for by default.
 
     Raises
     ------
     Refused
-        If it is broken, or not for this version of OpenVINO.
+        If it is broken, or not for this version of OpenVINO, or not for this length.
     ImportError
         If OpenVINO is not installed.
     """
 
-    def __init__(self, form: Form, exact: bool) -> None:
+    def __init__(self, form: Form, exact: bool, sound: Array | None = None) -> None:
         openvino = package()
         if openvino is None:
             raise ImportError("openvino")
         program = openvino.Core()
         self.precision = "f32" if exact or not halves_pay() else "bf16"
         wishes = {"INFERENCE_PRECISION_HINT": self.precision, "PERFORMANCE_HINT": "LATENCY"}
-        if form.compiled is not None:
+        other = sound is not None and form.other(sound.shape[-1])
+        if form.compiled is not None and not other:
             wishes |= {"CACHE_DIR": str(form.compiled), "CACHE_MODE": "OPTIMIZE_SIZE"}
         try:
-            self._model = program.compile_model(form.path, "CPU", wishes)
+            made = _refitted(program, form, sound) if sound is not None and other else form.path
+            self._model = program.compile_model(made, "CPU", wishes)
         except RuntimeError as problem:
             raise Refused(f"OpenVINO does not take {form.path.name}: {problem}") from problem
+        del made
         _forget_pages(form)
+        memory.trim()
         self._core = form.core
         self._alone = form.alone
         self._request: Any = None
@@ -214,10 +231,22 @@ def export(net: nn.Module, form: Form) -> None:
         model = converter.convert(converter.load(decoder))
         shapes = [[*one.shape[:-1], -1] if form.elastic else [*one.shape] for one in given]
         model.reshape({at: openvino.PartialShape(shape) for at, shape in enumerate(shapes)})
+    if form.refitted:
+        model.set_rt_info(True, _FREE)
     temporary = form.path.with_name(f"making-{form.path.name}")
     openvino.save_model(model, temporary, compress_to_fp16=False)
     temporary.with_suffix(".bin").replace(form.path.with_suffix(".bin"))
     temporary.replace(form.path)
+
+
+def _refitted(program: Any, form: Form, sound: Array) -> Any:
+    """Return the model of a form for something as long as `sound`; see `Compiled`."""
+    model = program.read_model(form.path)
+    if not model.has_rt_info(_FREE):
+        raise Refused(f"{form.path.name} is of an earlier version, for one length only")
+    given, _ = form.core.before(sound)
+    model.reshape({at: [1, *one.shape] for at, one in enumerate(given)})
+    return model
 
 
 def form_of(weights: Path) -> Path:

@@ -32,7 +32,7 @@ class HybridCore:
     stems
         How many the network gives.
     length
-        Frames of its pieces.
+        Frames of its pieces, the last ones of a song excepted.
     filling
         Whether it hears so many always: those with a transformer do, and take silence for what is missing.
     """
@@ -46,13 +46,14 @@ class HybridCore:
         return np.zeros((2, self.length), np.float32)
 
     def fits(self, frames: int) -> bool:
-        """Whether a piece of so many frames can be computed in the one shape that other programs know."""
-        return frames <= self.length if self.filling else frames == self.length
+        """Whether a piece of so many frames can be computed."""
+        return frames <= self.length
 
     def before(self, sound: Array) -> tuple[tuple[Array, ...], tuple[Level, Level, int]]:
         """Return the spectrum's real and imaginary parts and the sound, both of mean 0 and deviation 1."""
         frames = sound.shape[-1]
-        whole = np.pad(np.asarray(sound, np.float32), ((0, 0), (0, self.length - frames)))
+        missing = self.length - frames if self.filling else 0
+        whole = np.pad(np.asarray(sound, np.float32), ((0, 0), (0, missing)))
         picture, level = _levelled(_picture(whole))
         wave, wave_level = _levelled(whole)
         return (picture, wave), (level, wave_level, frames)
@@ -61,9 +62,10 @@ class HybridCore:
         """Return the sum of what both branches found, as sound: (stems, channels, frames)."""
         (mean, spread), (wave_mean, wave_spread), frames = known
         picture, wave = found
-        sound = wave.reshape(self.stems, -1, self.length)[..., :frames] * wave_spread + wave_mean
+        length = wave.shape[-1]
+        sound = wave.reshape(self.stems, -1, length)[..., :frames] * wave_spread + wave_mean
         for stem, drawn in zip(sound, picture.reshape(self.stems, -1, *picture.shape[-2:]), strict=True):
-            stem += _sound(drawn * spread + mean, self.length)[:, :frames]
+            stem += _sound(drawn * spread + mean, length)[:, :frames]
         return sound
 
 
@@ -73,7 +75,11 @@ def _picture(sound: Array) -> Array:
 
     channels, frames = sound.shape
     hops = -(-frames // _HOP)
-    mirrored = np.pad(sound, ((0, 0), (_LEAD, _LEAD + hops * _HOP - frames)), mode="reflect")
+    behind = _LEAD + hops * _HOP - frames
+    # What is too short to be mirrored is first followed by silence.
+    silence = max(behind + 1 - frames, 0)
+    followed = np.pad(sound, ((0, 0), (0, silence)))
+    mirrored = np.pad(followed, ((0, 0), (_LEAD, behind - silence)), mode="reflect")
     windows = np.lib.stride_tricks.sliding_window_view(mirrored, _WINDOW, axis=1)[:, ::_HOP]
     # The highest bin is left out.
     spectra = fft.rfft(windows * _window(), axis=2, workers=os.cpu_count())[..., :-1]

@@ -6,23 +6,26 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 
 class HybridHeart(nn.Module):
     """The layers of both branches, in order: down, through the transformer, and up again.
 
     There is no transform in it and there are no complex numbers, and for sound of one length all shapes are the same:
-    other programs than PyTorch can compute it.
+    other programs than PyTorch can compute it. Without a transformer a trace of it holds for sound of any length.
 
     Parameters
     ----------
     net
-        A `demucs.htdemucs.HTDemucs` or `demucs.hdemucs.HDemucs`; complex spectra go in and out of it as channels.
+        A `demucs.htdemucs.HTDemucs` or `demucs.hdemucs.HDemucs`; complex spectra go in and out of it as channels. Its
+        recurrent layers are replaced by such as give the same.
     """
 
     def __init__(self, net: Any) -> None:
         super().__init__()
         self.net = net
+        _without_lengths(net)
 
     def forward(self, picture: Tensor, wave: Tensor) -> tuple[Tensor, Tensor]:
         """Return what both branches find, still as the sum of stems and channels, of what they see and hear."""
@@ -32,11 +35,11 @@ class HybridHeart(nn.Module):
         for number, layer in enumerate(net.encoder):
             width, joined = picture.shape[-1], None
             if number < len(net.tencoder):
-                before, wave = wave.shape[-1], net.tencoder[number](wave)
-                empty = net.tencoder[number].empty
-                wave_skips.append((None if empty else wave, before))
-                joined = wave if empty else None
-            picture = layer(picture, joined)
+                before, other = wave.shape[-1], net.tencoder[number]
+                wave = other(_whole(wave, other.stride))
+                wave_skips.append((None if other.empty else wave, before))
+                joined = wave if other.empty else None
+            picture = layer(picture if getattr(layer, "freq", True) else _whole(picture, layer.stride), joined)
             if number == 0 and net.freq_emb is not None:
                 rows = net.freq_emb(torch.arange(picture.shape[-2], device=picture.device))
                 picture = picture + net.freq_emb_scale * rows.t()[None, :, :, None]
@@ -83,6 +86,52 @@ class HybridHeart(nn.Module):
         if net.bottom_channels:
             flat, wave = net.channel_downsampler(flat), net.channel_downsampler_t(wave)
         return flat.reshape(-1, flat.shape[1], rows, hops), wave
+
+
+class Windows(nn.Module):
+    """A recurrent layer that hears long sound in windows, each of which shares a half with the next.
+
+    Whether there are windows, and how many, is computed with the rest: a trace holds for any length.
+
+    Parameters
+    ----------
+    layer
+        A `demucs.demucs.BLSTM` that has a longest window.
+    """
+
+    def __init__(self, layer: Any) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, sound: Tensor) -> Tensor:
+        """Return (1, channels, steps) of as much."""
+        layer, length = self.layer, sound.shape[-1]
+        longest = layer.max_steps
+        hop = longest // 2
+        steps = torch.arange(length, device=sound.device)
+        # (windows, steps of one); what fits into one window is heard in the first, which is as short.
+        heard = torch.arange(0, length, hop, device=sound.device)[:, None] + steps[:longest]
+        windows = pad(sound, (0, longest))[0][:, heard].permute(2, 1, 0)
+        found = layer.linear(layer.lstm(windows)[0]).permute(2, 1, 0).flatten(1)
+        # A quarter of a window at its ends is left to its neighbours, if there are any.
+        window = ((steps - hop // 2) // hop).clamp(min=0) * (length > longest)
+        found = found[:, window * (heard.shape[1] - hop) + steps][None]
+        return found + sound if layer.skip else found
+
+
+def _without_lengths(net: nn.Module) -> None:
+    """Replace the layers whose program depends on how long the sound is."""
+    from demucs.demucs import BLSTM
+
+    for part in [*net.modules()]:
+        for name, layer in [*part.named_children()]:
+            if isinstance(layer, BLSTM) and layer.max_steps is not None and not isinstance(part, Windows):
+                setattr(part, name, Windows(layer))
+
+
+def _whole(sound: Tensor, stride: int) -> Tensor:
+    """Return sound, along its last axis, with silence behind it up to a whole number of strides."""
+    return pad(sound, (0, -sound.shape[-1] % stride))
 
 
 def _places(cross: Any, channels: int, rows: int, hops: int, frames: int) -> tuple[Tensor, Tensor]:

@@ -4,8 +4,8 @@
 
 Both sides compute the same network with the same random weights, the same overlap, and no shifts, in turn: ours,
 theirs, ours, theirs. On a processor every measurement is a process of its own; on a graphics card, whose memory is the
-one that is told then, all are in one. Where half precision is faster, ours is measured in it, and once more with "Compute
-exactly" set. Asserts nothing.
+one that is told then, all are in one. Where half precision is faster, ours is measured in it, and once more with
+"Compute exactly" set. Asserts nothing.
 
 "first sound" is when the first stem can be heard: theirs give the whole song at the end. "difference" is the largest
 between the stems of the first half minute and theirs, beside full scale, and how far below them it lies as a whole.

@@ -125,13 +125,14 @@ class Demucs(Pretrained):
             found = self.engine(name)(sound, progress)
             for at, source in enumerate(self._sources):
                 if source in weights and counts[at]:
-                    part = found[at] * np.float32(counts[at])
+                    part = found[at] if counts[at] == 1.0 else found[at] * np.float32(counts[at])
                     totals[source] = totals[source] + part if source in totals else part
                     weights[source] += counts[at]
-        return {
-            name: totals[name] / np.float32(weights[name]) * np.float32(spread) + np.float32(mean)
-            for name in self._wanted
-        }
+        for name in self._wanted:
+            stem = totals[name]
+            stem *= np.float32(spread / weights[name])
+            stem += np.float32(mean)
+        return {name: totals[name] for name in self._wanted}
 
     def _needed(self) -> tuple[str, ...]:
         """Return the files of the networks that give something to the wanted stems."""
@@ -144,10 +145,7 @@ class Demucs(Pretrained):
         core = self._core(file)
         if core is None:
             return None
-        alone = len(self._files) == 1
-        return Form(
-            form_of(file), core, _heart, refitted=not core.filling, compiled=file.parent / COMPILED, alone=alone
-        )
+        return Form(form_of(file), core, _heart, refitted=not core.filling, compiled=file.parent / COMPILED)
 
     def _core(self, file: Path) -> HybridCore | None:
         """Return what surrounds the network's layers, as far as its file says; None if it is of another build."""

@@ -17,13 +17,15 @@ from stemeditor.methods.segments import fade
 from stemeditor.progress import Progress, Silent, aside
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 log = logging.getLogger(__name__)
 
 _JOIN_S = 1.0
 _SHORTEST_S = 4.0
 _LOOK_S = 0.04
+_WORTH_IT = 1.02
+"""Times as fast as single precision from which on a graphics card computes in half."""
 
 
 class Engine:
@@ -55,6 +57,7 @@ class Engine:
         self._compiled: Compiled | None = None
         self._made = (False, 0)
         self._place = device.CPU
+        self._gain: float | None = None
         self._forced = ""
         self._progress: Progress = Silent()
         self._busy = threading.Lock()
@@ -163,13 +166,27 @@ class Engine:
             for part in net.modules():
                 part.register_forward_pre_hook(self._look)
         if place != self._place:
+            # If that fails in the middle, some of it is there and some here.
+            self._place = ""
             net.to(place)
             self._place = place
-        halves = place == "cuda" and not exported.exactly()
-        precision = torch.bfloat16 if halves and torch.cuda.is_bf16_supported() else torch.float16
-        with torch.inference_mode(), torch.autocast("cuda", precision, enabled=halves):
-            found: Array = net(torch.from_numpy(sound)[None].to(place)).float().cpu()[0].numpy()
+        given = torch.from_numpy(sound)[None].to(place)
+        with torch.inference_mode(), pytorch.precision(self._halves(net, given, place)):
+            found: Array = net(given).float().cpu()[0].numpy()
         return found
+
+    def _halves(self, net: nn.Module, given: Tensor, place: str) -> bool:
+        """Whether a graphics card computes the network in half precision: if it is faster, and not unwanted."""
+        if place != "cuda" or exported.exactly():
+            return False
+        gain = self._gain
+        if gain is None:
+            import torch
+
+            # Large cards wait for what they shall do next, and changes of precision are more to do.
+            name = f"half precision, {device.chosen().name}, {type(net).__name__}, PyTorch {torch.__version__}"
+            gain = self._gain = device.remembered(name, lambda: pytorch.gain_of_halves(net, given))
+        return gain > _WORTH_IT
 
     def _halved(self, sound: Array) -> Array:
         """Compute two overlapping halves, and fade from one into the other."""

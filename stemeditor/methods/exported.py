@@ -84,8 +84,6 @@ class Form:
     compiled
         Folder for what OpenVINO makes of it for this processor: read again, that takes half the time and less memory.
         None to make it anew every time.
-    alone
-        Whether no other network takes turns with it: then the memory for what its layers hand on is kept.
     """
 
     path: Path
@@ -94,7 +92,6 @@ class Form:
     elastic: bool = False
     refitted: bool = False
     compiled: Path | None = None
-    alone: bool = True
 
     @property
     def ready(self) -> bool:
@@ -149,16 +146,15 @@ class Compiled:
         _forget_pages(form)
         memory.trim()
         self._core = form.core
-        self._alone = form.alone
-        self._request: Any = None
 
     def __call__(self, sound: Array, progress: Progress) -> Array:
         """Return what the network makes of what it is given; stops in the middle once `progress` says so."""
         given, known = self._core.before(sound)
         progress.check()
-        if self._request is None:
-            self._request = self._model.create_infer_request()
-        request = self._request
+        # A new one each time: it keeps hold of what it took and gave.
+        request = self._model.create_infer_request()
+        # What the last piece and the transforms of this one left behind would lie beside what the layers ask for.
+        memory.trim()
         request.start_async([one[None] for one in given], share_inputs=True)
         try:
             while not request.wait_for(_LOOK_MS):
@@ -168,14 +164,12 @@ class Compiled:
             # Memory that it still writes into must outlive it; that it was stopped it says by an exception.
             with contextlib.suppress(RuntimeError):
                 request.wait_for(_ENDING_MS)
-            self._request = None
             raise
         found = tuple(request.get_output_tensor(at).data[0] for at in range(len(self._model.outputs)))
         progress.check()
-        sound = self._core.after(found, known)
-        if not self._alone:
-            self._model.release_memory()
-        return sound
+        # Asking for it again with the next piece takes no time to speak of.
+        self._model.release_memory()
+        return self._core.after(found, known)
 
 
 def package() -> Any:
@@ -218,6 +212,7 @@ def export(net: nn.Module, form: Form) -> None:
         raise ImportError("openvino")
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+    from openvino.passes import ConstantFolding, Manager
 
     example, _ = form.core.before(form.core.example())
     given = tuple(torch.from_numpy(one)[None].clone() for one in example)
@@ -229,6 +224,10 @@ def export(net: nn.Module, form: Form) -> None:
         converter = FrontEndManager().load_by_framework("pytorch")
         decoder = TorchScriptPythonDecoder(traced, example_input=given)
         model = converter.convert(converter.load(decoder))
+        _one_way(model)
+        folding = Manager()
+        folding.register_pass(ConstantFolding())
+        folding.run_passes(model)
         shapes = [[*one.shape[:-1], -1] if form.elastic else [*one.shape] for one in given]
         model.reshape({at: openvino.PartialShape(shape) for at, shape in enumerate(shapes)})
     if form.refitted:
@@ -247,6 +246,27 @@ def _refitted(program: Any, form: Form, sound: Array) -> Any:
     given, _ = form.core.before(sound)
     model.reshape({at: [1, *one.shape] for at, one in enumerate(given)})
     return model
+
+
+def _one_way(model: Any) -> None:
+    """Put two layers in the place of each recurrent layer that goes forth and back.
+
+    That is what OpenVINO computes. Left to it, the halves of the weights would be copies, and lie in memory beside the
+    file that they came from.
+    """
+    kinds = import_module("openvino.opset13")
+    for layer in model.get_ordered_ops():
+        if layer.get_type_name() != "LSTMSequence" or layer.get_attributes()["direction"] != "bidirectional":
+            continue
+        sound, *states, length, into, across, bias = (place.get_source_output() for place in layer.inputs())
+        halves = [kinds.split(state, 1, 2).outputs() for state in states]
+        halves += [kinds.split(weights, 0, 2).outputs() for weights in (into, across, bias)]
+        ways = [
+            kinds.lstm_sequence(sound, state, cell, length, *weights, layer.get_attributes()["hidden_size"], direction)
+            for direction, state, cell, *weights in zip(("forward", "reverse"), *halves, strict=True)
+        ]
+        for place, *both in zip(layer.outputs(), *(way.outputs() for way in ways), strict=True):
+            place.replace(kinds.concat(both, 1).output(0))
 
 
 def form_of(weights: Path) -> Path:

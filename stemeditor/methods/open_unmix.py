@@ -105,7 +105,7 @@ class OpenUnmix(Pretrained):
 
     def _form(self, file: Path) -> Form:
         core = PictureCore(self._channels, self._window // 2 + 1)
-        return Form(form_of(file), core, _heart, elastic=True, compiled=file.parent / COMPILED, alone=False)
+        return Form(form_of(file), core, _heart, elastic=True, compiled=file.parent / COMPILED)
 
     def _read(self, file: Path) -> nn.Module:
         from openunmix.model import OpenUnmix as Network

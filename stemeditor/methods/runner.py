@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -12,6 +16,7 @@ from stemeditor.audio.buffer import Audio, Samples
 from stemeditor.audio.convert import resample, to_channels
 from stemeditor.audio.store import release_pages
 from stemeditor.errors import UserError
+from stemeditor.methods import device
 from stemeditor.methods.base import OVERLAP, SHIFTS, Learner, Levelled, Method, MethodInfo, Params, ParamValue, Stems
 from stemeditor.methods.excerpt import differs
 from stemeditor.methods.segments import Segment, grid, plan
@@ -23,6 +28,10 @@ _FIRST_SHARE = 0.4
 """The first segment is this share of the others: the first sound comes sooner, at little cost in context."""
 
 _MOST_SHIFT_S = 0.5
+
+_AHEAD = 2
+"""Segments on their way beside the one that is put in its place: a graphics card computes one of them, and does not
+wait for the processor, which prepares the other or is not done with the last."""
 
 Stretch: TypeAlias = tuple[int, Stems]
 """First frame, and stems from there on."""
@@ -103,27 +112,58 @@ def _added(
     carried: Stems = {}
     weight = np.zeros(0, np.float32)
     position = done
-    for segment in plan:
-        if segment.stop <= position:
-            continue
-        progress.check()
-        stems = _separated(song, method, params, segment, progress)
+    left = (segment for segment in plan if segment.stop > position)
+    for segment, stems in _taken_apart(song, method, params, left, progress):
         release_pages(song)
         skipped = position - segment.start
         total = segment.weights[skipped:].copy()
         total[: len(weight)] += weight
         ready = max(segment.final - position, 0)
         finished: Stems = {}
-        for name, samples in stems.items():
-            sound = samples[:, skipped:] * segment.weights[skipped:]
+        # Nothing of this piece but what goes on shall lie in memory while the next one is computed.
+        for name in [*stems]:
+            sound = stems.pop(name)[:, skipped:] * segment.weights[skipped:]
             if name in carried:
                 sound[:, : len(weight)] += carried[name]
             finished[name] = sound[:, :ready] / total[:ready]
-            carried[name] = sound[:, ready:]
+            carried[name] = sound[:, ready:].copy()
+            del sound
         weight = total[ready:]
         if ready:
             yield position, finished
+        del finished
         position += ready
+
+
+def _taken_apart(
+    song: Audio, method: Method, params: Params, plan: Iterable[Segment], progress: Progress
+) -> Iterator[tuple[Segment, Stems]]:
+    """Yield every segment with its stems; those that come next are begun meanwhile where a graphics card computes."""
+    if method.info.family != "network" or device.chosen().key == device.CPU:
+        for segment in plan:
+            progress.check()
+            yield segment, _separated(song, method, params, segment, progress)
+        return
+    waiting: deque[tuple[Segment, Future[Stems]]] = deque()
+    with ThreadPoolExecutor(_AHEAD, "segments") as pool:
+        try:
+            for segment in plan:
+                progress.check()
+                # Which device was asked for is known to this thread alone.
+                work = partial(copy_context().run, _separated, song, method, params, segment, progress)
+                waiting.append((segment, pool.submit(work)))
+                if len(waiting) > _AHEAD:
+                    yield _first(waiting)
+            while waiting:
+                yield _first(waiting)
+        finally:
+            for _, job in waiting:
+                job.cancel()
+
+
+def _first(waiting: deque[tuple[Segment, Future[Stems]]]) -> tuple[Segment, Stems]:
+    segment, job = waiting.popleft()
+    return segment, job.result()
 
 
 def _mean(rounds: list[Iterator[Stretch]], position: int) -> Iterator[Stretch]:

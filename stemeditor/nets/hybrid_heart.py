@@ -115,8 +115,8 @@ class Windows(nn.Module):
         found = layer.linear(layer.lstm(windows)[0]).permute(2, 1, 0).flatten(1)
         # A quarter of a window at its ends is left to its neighbours, if there are any.
         window = ((steps - hop // 2) // hop).clamp(min=0) * (length > longest)
-        found = found[:, window * (heard.shape[1] - hop) + steps][None]
-        return found + sound if layer.skip else found
+        whole: Tensor = found[:, window * (heard.shape[1] - hop) + steps][None]
+        return whole + sound if layer.skip else whole
 
 
 def _without_lengths(net: nn.Module) -> None:

@@ -1,5 +1,6 @@
 """Networks at work: stopped in the middle, with a full memory, on a lost card, and computed by OpenVINO."""
 
+import gc
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import torch
 
 from stemeditor import paths, settings
 from stemeditor.errors import Cancelled, DeviceProblem
-from stemeditor.methods import device, exported
+from stemeditor.methods import device, exported, pytorch
 from stemeditor.methods.base import Remark
 from stemeditor.methods.demucs import SOURCES
 from stemeditor.methods.device import Device
@@ -26,7 +27,7 @@ from stemeditor.methods.hybrid_core import HybridCore
 from stemeditor.nets.hybrid_heart import HybridHeart
 from stemeditor.progress import Progress, Silent, Stoppable, aside
 from stemeditor.settings import Settings
-from tests.helpers.card import card
+from tests.helpers.card import card, put
 from tests.helpers.networks import demucs
 
 RATE = 1000
@@ -94,6 +95,71 @@ def test_a_card_that_cannot_go_on_hands_over_to_the_processor(card: None, words:
     assert told in remarks.texts[0]
     engine(sound, remarks)
     assert len(remarks.texts) == 1
+
+
+class Stuck(Doubling):
+    """A network of which half is on the card when that is full."""
+
+    def to(self, place: str) -> "Doubling":  # type: ignore[override]
+        super().to("half there" if place != "cpu" else place)
+        if place != "cpu":
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return self
+
+
+def test_a_network_that_does_not_fit_comes_back_as_a_whole(card: None) -> None:
+    sound = wave(3 * RATE)
+    net, remarks = Stuck(), Remarks()
+    assert np.array_equal(Engine(lambda: net, RATE)(sound, remarks), np.stack([sound, sound]))
+    assert net.place == "cpu"
+    assert len(remarks.texts) == 1
+
+
+@pytest.mark.parametrize(("gain", "exact", "halves"), [(1.5, False, True), (0.8, False, False), (1.5, True, False)])
+def test_a_graphics_card_computes_in_half_precision_where_that_is_faster(
+    gain: float, exact: bool, halves: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put("cuda", monkeypatch)
+    Settings(settings.file()).set("exact", exact)
+    asked: list[str] = []
+    chosen: list[bool] = []
+    plain = pytorch.precision
+
+    def measured(net: torch.nn.Module, given: torch.Tensor) -> float:
+        asked.append(type(net).__name__)
+        return gain
+
+    def noted(halves: bool) -> torch.autocast:
+        chosen.append(halves)
+        return plain(False)
+
+    monkeypatch.setattr(pytorch, "gain_of_halves", measured)
+    monkeypatch.setattr(pytorch, "precision", noted)
+    for _ in range(2):
+        engine = Engine(Doubling, RATE)
+        for _ in range(2):
+            engine(wave(RATE), Silent())
+    assert chosen == [halves] * 4
+    # Once, whichever engine: it is remembered.
+    assert asked == ([] if exact else ["Doubling"])
+
+
+def test_what_halves_gain_is_measured_after_a_first_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[bool] = []
+    plain = pytorch.precision
+
+    def noted(halves: bool) -> torch.autocast:
+        done.append(halves)
+        return plain(False)
+
+    class Waiting(torch.nn.Module):
+        def forward(self, sound: torch.Tensor) -> torch.Tensor:
+            # The first go of each is slow, and half precision four times as fast after it.
+            time.sleep(0.1 if len(done) <= 2 else 0.01 if done[-1] else 0.04)
+            return sound
+
+    monkeypatch.setattr(pytorch, "precision", noted)
+    assert 2.5 < pytorch.gain_of_halves(Waiting(), torch.ones(1, 2, 5)) < 4.5
 
 
 def test_a_bug_is_no_full_memory(card: None) -> None:
@@ -275,19 +341,93 @@ def test_one_network_lies_in_memory_whoever_computes_it(form: Form, monkeypatch:
 
 
 def test_what_openvino_makes_of_it_is_kept_and_made_anew_when_broken(form: Form) -> None:
-    kept = replace(form, compiled=form.path.parent / "compiled", alone=False)
+    kept = replace(form, compiled=form.path.parent / "compiled")
     Engine(small, 44100, False, kept).prepare()
     assert kept.compiled is not None
     (file,) = kept.compiled.iterdir()
     sound = wave(44100)
     engine = Engine(small, 44100, False, kept)
     first = engine(sound, Silent())
-    # Between two pieces it gives its memory back to other networks.
+    # Between two pieces it gives its memory back.
     assert np.array_equal(engine(sound, Silent()), first)
     assert [*kept.compiled.iterdir()] == [file]
     file.chmod(0o600)
     file.write_bytes(file.read_bytes()[:1000])
     assert np.array_equal(Engine(small, 44100, False, kept)(sound, Silent()), first)
+
+
+def without_transformer() -> torch.nn.Module:
+    """A small network whose lowest layers are heard, the recurrent ones: fresh, they add next to nothing."""
+    net = demucs("HDemucs", SOURCES)
+    with torch.no_grad():
+        for name, values in net.named_parameters():
+            if name.endswith(".scale"):
+                values.fill_(1.0)
+            elif name.endswith(("rewrite.weight", "conv_tr.weight")):
+                values.mul_(3.0)
+    return net
+
+
+@pytest.fixture
+def refitted(form: Form) -> Form:
+    """The place for a network that hears the end of a song at its own length."""
+    return replace(form, core=HybridCore(len(SOURCES), 10 * 44100, False), refitted=True)
+
+
+def test_a_shorter_piece_is_heard_at_its_own_length_without_pytorch(refitted: Form) -> None:
+    export(without_transformer(), refitted)
+    sound = wave(10 * 44100)
+
+    def never() -> torch.nn.Module:
+        raise AssertionError("PyTorch is not needed")
+
+    engine = Engine(never, 44100, True, refitted)
+    plain = Engine(without_transformer, 44100)
+    assert engine.shaped
+    # Recurrent layers hear more than 4.6 s, and those further down more than 9.3 s, in windows; what is shorter than
+    # half a window of the transform cannot be mirrored.
+    for frames in (441000, 440999, 402000, 204800, 204801, 9000, 700, 5, 441000):
+        expected = plain(sound[:, :frames], Silent())
+        assert np.abs(expected).max() > 0.01
+        assert np.abs(engine(sound[:, :frames], Silent()) - expected).max() < 1e-4 * np.abs(expected).max()
+        assert engine.program == "OpenVINO, f32"
+    assert np.abs(engine(sound[:, :9000], Silent()) - engine(sound, Silent())[..., :9000]).max() > 1e-3
+
+
+def test_a_form_of_an_earlier_version_leaves_other_lengths_to_pytorch(refitted: Form) -> None:
+    export(without_transformer(), replace(refitted, refitted=False))
+    sound = wave(10 * 44100)
+    plain = Engine(without_transformer, 44100)
+    engine = Engine(without_transformer, 44100, True, refitted)
+    for frames, program in ((441000, "OpenVINO, f32"), (200000, "PyTorch on cpu"), (441000, "OpenVINO, f32")):
+        expected = plain(sound[:, :frames], Silent())
+        assert np.abs(engine(sound[:, :frames], Silent()) - expected).max() < 1e-4 * np.abs(expected).max()
+        assert engine.program == program
+
+
+def test_nothing_of_a_piece_is_kept(form: Form, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a network took and gave would lie in memory beside what it needs for the next piece."""
+    export(small(), form)
+    engine = Engine(small, 44100, False, form)
+    core = type(form.core)
+    passed: list[ref[Array]] = []
+    before, after = core.before, core.after
+
+    def watched_before(self: object, sound: Array) -> object:
+        given, known = before(self, sound)
+        passed.extend(ref(one) for one in given)
+        return given, known
+
+    def watched_after(self: object, found: tuple[Array, ...], known: object) -> Array:
+        passed.extend(ref(one.base if one.base is not None else one) for one in found)
+        return after(self, found, known)
+
+    monkeypatch.setattr(core, "before", watched_before)
+    monkeypatch.setattr(core, "after", watched_after)
+    engine(wave(44100), Silent())
+    gc.collect()
+    assert len(passed) == 4
+    assert [one() for one in passed] == [None] * 4
 
 
 def test_a_network_is_prepared_once(form: Form) -> None:

@@ -69,6 +69,10 @@ def test_openvino_gives_the_same_for_any_length(monkeypatch: pytest.MonkeyPatch)
     plain = [method.separate(Audio(sound, 16000), {"iterations": 1}, Silent()) for sound in sounds]
     assert method.engine("speech.pth").program == "PyTorch on cpu"
     method.prepare()
+    made = exported.form_of(store.path("umxse", "speech.pth")).read_text(encoding="utf-8")
+    # The weights of layers that go both ways would be copied, and lie in memory twice.
+    assert made.count('direction="forward"') == made.count('direction="reverse"') == 3
+    assert "bidirectional" not in made
     pretrained.forget()
     monkeypatch.setattr(pytorch, "start", lambda: pytest.fail("PyTorch is not needed"))
     for sound, expected in zip(sounds, plain, strict=True):

@@ -1,16 +1,22 @@
+import threading
+from weakref import ref
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stemeditor.audio.buffer import Audio
-from stemeditor.errors import UserError
-from stemeditor.methods import registry, runner
+from stemeditor.errors import Cancelled, UserError
+from stemeditor.methods import device, registry, runner
 from stemeditor.methods.base import MethodInfo, Param, Params, Stems
 from stemeditor.methods.masks import ramp_up, shares, soft
 from stemeditor.methods.segments import plan
 from stemeditor.progress import Progress, Silent
+from tests.helpers.card import card
 from tests.helpers.sounds import music, tone
+
+__all__ = ["card"]
 
 
 class Toy:
@@ -61,6 +67,56 @@ def test_a_method_that_has_no_stem_for_the_rest_gets_a_residual() -> None:
     _, stems = joined(method, samples)
     assert list(stems) == ["left", "right", "residual"]
     assert np.allclose(stems["residual"], samples * 0.5, atol=1e-6)
+
+
+def test_a_graphics_card_does_not_wait_for_the_processor(card: None) -> None:
+    samples = music(5.3)
+    net = Toy(family="network")
+    pieces = runner.stream(Audio(samples, 44100), net, {}, Silent())
+    first = next(pieces)
+    # The first two that come next are on their way, and no more.
+    assert 2 <= len(net.seen) <= 3
+    rest = [first, *pieces]
+    assert threading.active_count() == 1
+    found = np.concatenate([piece.stems["left"] for piece in rest], axis=1)
+    assert np.array_equal(found, joined(Toy(), samples)[1]["left"])
+    with device.using(device.CPU):
+        alone = Toy(family="network")
+        next(runner.stream(Audio(samples, 44100), alone, {}, Silent()))
+    assert len(alone.seen) == 1
+
+
+def test_what_was_begun_ahead_ends_with_the_rest(card: None) -> None:
+    def give(mix: Audio) -> np.ndarray:
+        if len(net.seen) > 3:
+            raise Cancelled
+        assert device.chosen().key == "xpu"
+        return mix.samples
+
+    net = Toy(give, family="network")
+    with device.using("xpu"), pytest.raises(Cancelled):
+        list(runner.stream(Audio(music(8.0), 44100), net, {}, Silent()))
+    assert len(net.seen) <= 6
+    abandoned = runner.stream(Audio(music(8.0), 44100), Toy(family="network"), {}, Silent())
+    next(abandoned)
+    abandoned.close()
+    assert threading.active_count() == 1
+
+
+def test_nothing_of_a_piece_is_kept_while_the_next_is_computed() -> None:
+    given: list[ref[np.ndarray]] = []
+    kept: list[int] = []
+
+    def give(mix: Audio) -> np.ndarray:
+        kept.append(sum(one() is not None for one in given))
+        found = mix.samples * np.float32(0.5)
+        given.append(ref(found))
+        return found
+
+    for _ in runner.stream(Audio(music(5.3), 44100), Toy(give), {}, Silent()):
+        pass
+    assert len(kept) > 4
+    assert not any(kept)
 
 
 def test_rate_and_channels_are_adapted_and_brought_back() -> None:

@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 
 from stemeditor import memory
 from stemeditor.audio.buffer import Audio
-from stemeditor.audio.stft import Spectra, Stft
+from stemeditor.audio.stft import Stft
 from stemeditor.methods.base import BETTER, MethodInfo, Param, Params, Stems
 from stemeditor.methods.classic import STEMS, Classic, portions
 from stemeditor.methods.exported import Array, Form, form_of, mask_heart
 from stemeditor.methods.masking_core import places
 from stemeditor.methods.neural import Compact, Neural, read, written
-from stemeditor.methods.segments import fade
 from stemeditor.nets.description import Description, describe
 from stemeditor.progress import Progress
 
@@ -31,10 +30,6 @@ _SEGMENT_S = 24.0
 """What comes again is found within it."""
 
 _OVERLAP_S = 1.0
-_HEARD_S, _BESIDE_S = 8.0, 2.0
-"""What the network hears at once, and how much more on either side, where one fades into the next: all of a segment
-would take 200 MB more."""
-
 _SPEED = 15.0
 _LEAST = np.float32(1e-3)
 """Share of a point below which neither counts a stem as silent: it could silence it all alone."""
@@ -110,7 +105,7 @@ class Blend(Neural):
         progress.check()
         order = [description.stems.index(name) for name in STEMS]
         gains = agreed(
-            _drawn(engine, spectra, mix.rate / description.hop, progress)[:, order],
+            engine(np.stack([spectra.real, spectra.imag]), progress)[:, order],
             portions(spectra, mix.rate, params, progress),
             places(description),
             [float(params["network_drums" if name == "drums" else "network"]) for name in STEMS],
@@ -127,28 +122,6 @@ class Blend(Neural):
     def loaded(self) -> tuple[Engine, Description]:
         """See `Neural.loaded`; the engine takes spectra and gives masks, both parts of them in one array."""
         return _engine(self.path, written(self.path))
-
-
-def _drawn(engine: Engine, spectra: Spectra, hops_a_second: float, progress: Progress) -> Array:
-    """Return the masks of the network, (2, stems, channels, points, hops): their real and imaginary parts."""
-    step, margin = round(_HEARD_S * hops_a_second), round(_BESIDE_S * hops_a_second)
-    hops = spectra.shape[2]
-    rise = fade(2 * margin)
-    masks: Array | None = None
-    # What lies beside the last piece but one may be all that is left.
-    for start in range(0, max(hops - margin, 1), step):
-        first, stop = max(start - margin, 0), min(start + step + margin, hops)
-        part = spectra[:, :, first:stop]
-        found = engine(np.stack([part.real, part.imag]), progress)
-        if masks is None:
-            masks = np.empty((*found.shape[:-1], hops), np.float32)
-        else:
-            shared = found[..., : 2 * margin]
-            known = masks[..., first : first + shared.shape[-1]]
-            shared += (1.0 - rise[: shared.shape[-1]]) * (known - shared)
-        masks[..., first:stop] = found
-    assert masks is not None
-    return masks
 
 
 def agreed(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import asdict
 from functools import lru_cache
@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 FULL_SCALE = 32767.0
 _RECIPE = "recipe.json"
 _WAIT_S = 0.25
+_SHORTEST_S = 20.0
 
 
 def song_path(folder: Path, number: int) -> Path:
@@ -174,26 +175,13 @@ def play(folder: Path, source: Path, stems: Sequence[str], progress: Progress) -
     found = modules.find(source)
     if not found:
         raise UserError(f"There are no tracker modules in “{source}”.", f"They end with {', '.join(modules.ENDINGS)}.")
-    folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    for number, one in enumerate(found):
-        progress.advance(number / len(found), one.name)
-        path = folder / f"{sha256(one.read_bytes()).hexdigest()[:16]}.npy"
-        if not path.is_file():
-            try:
-                sound = modules.stems(one, stems)
-            except FileProblem as problem:
-                log.warning("%s is left out: %s", one.name, problem)
-                continue
-            if sound is None:
-                continue
-            _write(path, sound)
-        written.append(path)
-    return written
+    return _brought(folder, found, lambda one: modules.stems(one, stems), progress)
 
 
 def recordings(folder: Path, source: Path, progress: Progress) -> list[Path]:
     """Return recordings as files of one stem, int16 (1, 2, frames), converted if they are not there yet.
+
+    What cannot be read, or is shorter than 20 s, is left out.
 
     Parameters
     ----------
@@ -212,13 +200,32 @@ def recordings(folder: Path, source: Path, progress: Progress) -> list[Path]:
     found = sorted(path for path in source.rglob("*") if path.suffix.lower() in files.OPENABLE)
     if not found:
         raise UserError(f"There are no recordings in “{source}”.", "Name a folder that holds some.")
+
+    def heard(one: Path) -> Samples | None:
+        sound = to_channels(read(one, progress), 2)
+        return sound[None] if sound.shape[1] >= _SHORTEST_S * RATE else None
+
+    return _brought(folder, found, heard, progress)
+
+
+def _brought(
+    folder: Path, found: Sequence[Path], sound_of: Callable[[Path], Samples | None], progress: Progress
+) -> list[Path]:
+    """Return sources as files, made if they are not there yet; what is broken, or gives nothing, is left out."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for number, one in enumerate(found):
         progress.advance(number / len(found), one.name)
         path = folder / f"{sha256(one.read_bytes()).hexdigest()[:16]}.npy"
         if not path.is_file():
-            _write(path, to_channels(read(one, progress), 2)[None])
+            try:
+                sound = sound_of(one)
+            except FileProblem as problem:
+                log.warning("%s is left out: %s", one.name, problem)
+                continue
+            if sound is None:
+                continue
+            _write(path, sound)
         written.append(path)
     return written
 

@@ -95,16 +95,23 @@ def _place(long: np.ndarray, short: np.ndarray) -> int | None:
 
 
 @pytest.fixture
-def backings(tmp_path: Path) -> list[Path]:
-    """A recording in which nobody sings, as it comes, and as a file to learn from."""
+def backings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> list[Path]:
+    """A recording in which nobody sings as a file to learn from; one is too short, and one is none."""
+    monkeypatch.setattr(library, "_SHORTEST_S", 1.9)
+    wavfile.write(tmp_path / "call.wav", RATE, np.ones((RATE, 2), np.int16))
+    (tmp_path / "noise.flac").write_bytes(b"no sound")
     wavfile.write(tmp_path / "band.wav", RATE, np.round(tones(9, 2.0)[1:].sum(axis=0).T * 32767).astype(np.int16))
-    return library.recordings(tmp_path / "kept", tmp_path, Silent())
+    kept = library.recordings(tmp_path / "kept", tmp_path, Silent())
+    assert "noise.flac is left out" in caplog.text
+    caplog.clear()
+    return kept
 
 
 def test_a_recording_without_a_voice_goes_under_one(songs: list[Path], backings: list[Path]) -> None:
     examples = Examples(songs, 8000, 12, 1, STILL, NAMES, backings, 0.5)
     stems, joined = examples.batch(0)
     assert 2 < joined.sum() < 10
+    assert len(backings) == 1
     band = library.as_float(library.open_song(backings[0]))[0]
     assert band.shape == (2, 2 * RATE)
     for example, one in zip(stems, joined, strict=True):

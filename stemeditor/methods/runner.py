@@ -17,10 +17,21 @@ from stemeditor.audio.convert import resample, to_channels
 from stemeditor.audio.store import release_pages
 from stemeditor.errors import UserError
 from stemeditor.methods import device
-from stemeditor.methods.base import OVERLAP, SHIFTS, Learner, Levelled, Method, MethodInfo, Params, ParamValue, Stems
+from stemeditor.methods.base import (
+    OVERLAP,
+    SHIFTS,
+    Learner,
+    Levelled,
+    Method,
+    MethodInfo,
+    Params,
+    ParamValue,
+    Remark,
+    Stems,
+)
 from stemeditor.methods.excerpt import differs
 from stemeditor.methods.segments import Segment, grid, plan
-from stemeditor.progress import Progress
+from stemeditor.progress import Part, Progress
 
 RESIDUAL = "residual"
 
@@ -92,6 +103,7 @@ def stream(song: Audio, method: Method, params: Params, progress: Progress, done
     """
     info = method.info
     complete = settled(info, params)
+    progress = _Once(progress)
     method = learned(song, method, complete, progress)
     # Having listened it may want its pieces otherwise.
     info = method.info
@@ -103,6 +115,22 @@ def stream(song: Audio, method: Method, params: Params, progress: Progress, done
     rounds = [_added(song, method, complete, plan, progress, done) for plan in _plans(song, info, complete)]
     for start, stems in _mean(rounds, done):
         yield Piece(start, _complete(song.slice(start, start + length_of(stems)).samples, stems, info))
+
+
+class _Once(Part):
+    """A progress that is told every remark once: networks of one method, and pieces, meet with the same trouble."""
+
+    def __init__(self, whole: Progress) -> None:
+        super().__init__(whole, 0.0, 1.0)
+        self._said: set[str] = set()
+
+    def post(self, piece: object) -> None:
+        """Hand the piece to the whole, but no remark a second time."""
+        if isinstance(piece, Remark):
+            if piece.text in self._said:
+                return
+            self._said.add(piece.text)
+        super().post(piece)
 
 
 def _added(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from stemeditor.audio.buffer import Audio
 from stemeditor.errors import Cancelled, UserError
 from stemeditor.methods import device, registry, runner
-from stemeditor.methods.base import MethodInfo, Param, Params, Stems
+from stemeditor.methods.base import MethodInfo, Param, Params, Remark, Stems
 from stemeditor.methods.masks import ramp_up, shares, soft
 from stemeditor.methods.segments import plan
 from stemeditor.progress import Progress, Silent
@@ -84,6 +84,24 @@ def test_a_graphics_card_does_not_wait_for_the_processor(card: None) -> None:
         alone = Toy(family="network")
         next(runner.stream(Audio(samples, 44100), alone, {}, Silent()))
     assert len(alone.seen) == 1
+
+
+def test_a_remark_is_heard_once() -> None:
+    heard: list[object] = []
+
+    class Watched(Silent):
+        def post(self, piece: object) -> None:
+            heard.append(piece)
+
+    class Troubled(Toy):
+        def separate(self, mix: Audio, params: Params, progress: Progress) -> Stems:
+            progress.post(Remark("The card is full."))
+            progress.post("a piece")
+            return super().separate(mix, params, progress)
+
+    pieces = list(runner.stream(Audio(music(3.0), 44100), Troubled(), {}, Watched()))
+    assert heard.count(Remark("The card is full.")) == 1
+    assert heard.count("a piece") == len(pieces) > 2
 
 
 def test_what_was_begun_ahead_ends_with_the_rest(card: None) -> None:

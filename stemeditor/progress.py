@@ -1,21 +1,8 @@
 """What a long function is given: a way to say how far it is, to hand over pieces, and to be stopped."""
 
-import logging
-import queue
-import threading
-from collections.abc import Callable
-from contextvars import copy_context
-from functools import partial
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from stemeditor.errors import Cancelled
-
-log = logging.getLogger(__name__)
-
-_LOOK_S = 0.04
-_IDLE_S = 0.3
-
-T = TypeVar("T")
 
 
 class Progress(Protocol):
@@ -105,106 +92,3 @@ class Unshown:
     def post(self, piece: object) -> None:
         """Hand the piece to the whole."""
         self._whole.post(piece)
-
-
-def aside(work: Callable[[Progress], T], progress: Progress) -> T:
-    """Return what `work` returns, which may not look at its progress for seconds; who waits here looks all the time.
-
-    Whoever stops is let go at once; the work then ends in a thread of its own when it looks the next time.
-
-    Parameters
-    ----------
-    work
-        Called with a progress that also ends once nobody waits any more.
-    progress
-        Asked to `check` every 40 ms; handed what the work posts.
-    """
-    left, done = threading.Event(), threading.Event()
-    found: list[T] = []
-    problems: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            found.append(work(_Deserted(progress, left)))
-        except BaseException as problem:
-            problems.append(problem)
-            if left.is_set() and not isinstance(problem, Cancelled):
-                log.exception("work that nobody waited for failed")
-
-    _hand().take(partial(copy_context().run, run), done)
-    try:
-        # Not by `join`: before Python 3.13 an interrupted one takes the thread for ended, and the end does not wait.
-        while not done.wait(_LOOK_S):
-            progress.check()
-    except BaseException:
-        left.set()
-        raise
-    for problem in problems:
-        raise problem
-    return found[0]
-
-
-class _Hand(threading.Thread):
-    """A thread for one piece of work after the other: libraries keep threads of their own for each that calls them.
-
-    The program's end waits for what it is doing: a thread that is torn out of another language's work takes the process
-    with it.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(name="aside", daemon=False)
-        self._tasks: queue.SimpleQueue[tuple[Callable[[], None], threading.Event]] = queue.SimpleQueue()
-
-    def take(self, task: Callable[[], None], done: threading.Event) -> None:
-        """Do it next, and say when it is done."""
-        self._tasks.put((task, done))
-
-    def run(self) -> None:
-        while True:
-            try:
-                task, done = self._tasks.get(timeout=_IDLE_S)
-            except queue.Empty:
-                with _lock:
-                    # Who has taken it off the list is about to give it something to do, unless all is over.
-                    if self in _idle:
-                        _idle.remove(self)
-                        return
-                if not threading.main_thread().is_alive():
-                    return
-                continue
-            task()
-            # What was found is not held any longer, and whoever waited finds it idle.
-            del task
-            with _lock:
-                _idle.append(self)
-            done.set()
-
-
-_idle: list[_Hand] = []
-_lock = threading.Lock()
-
-
-def _hand() -> _Hand:
-    """Return a thread that has nothing to do."""
-    with _lock:
-        if _idle:
-            return _idle.pop()
-    hand = _Hand()
-    hand.start()
-    return hand
-
-
-class _Deserted(Unshown):
-    """Progress of work whose end may not be waited for."""
-
-    def __init__(self, whole: Progress, left: threading.Event) -> None:
-        super().__init__(whole)
-        self._left = left
-
-    def advance(self, fraction: float, text: str = "") -> None:
-        self.check()
-
-    def check(self) -> None:
-        if self._left.is_set():
-            raise Cancelled
-        super().check()

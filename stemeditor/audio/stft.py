@@ -84,24 +84,28 @@ class Stft:
         from scipy import fft
 
         channels, _, count = spectra.shape
-        half = self.window // 2
-        length = (count - 1) * self.hop + self.window
-        out = np.zeros((channels, length), np.float32)
-        weight = np.zeros(length, np.float32)
+        # Windows are cut into hops, the last one filled up with silence; hops are added, many at once.
+        shared = -(-self.window // self.hop)
         window = self._window()
-        square = window**2
+        square = np.zeros(shared * self.hop, np.float32)
+        np.square(window, out=square[: self.window])
+        out = np.zeros((channels, count + shared - 1, self.hop), np.float32)
+        weight = np.zeros(out.shape[1:], np.float32)
+        part = np.zeros((channels, min(_CHUNK_HOPS, count), shared * self.hop), np.float32)
         for start in range(0, count, _CHUNK_HOPS):
-            part: Samples = fft.irfft(
-                spectra[:, :, start : start + _CHUNK_HOPS].transpose(0, 2, 1), self.window, axis=2
-            )
-            part *= window
-            for index in range(part.shape[1]):
-                at = (start + index) * self.hop
-                out[:, at : at + self.window] += part[:, index]
-                weight[at : at + self.window] += square
-        out, weight = out[:, half : half + frames], weight[half : half + frames]
-        out /= np.maximum(weight, np.float32(1e-8))
-        return out
+            found = fft.irfft(spectra[:, :, start : start + _CHUNK_HOPS].transpose(0, 2, 1), self.window, axis=2)
+            hops = found.shape[1]
+            np.multiply(found, window, out=part[:, :hops, : self.window])
+            cut = part.reshape(channels, -1, shared, self.hop)
+            # The latest hop of a window first: every point is added up in the order of the windows.
+            for late in reversed(range(shared)):
+                here = slice(start + late, start + late + hops)
+                out[:, here] += cut[:, :hops, late]
+                weight[here] += square[late * self.hop : (late + 1) * self.hop]
+        half = self.window // 2
+        sound = out.reshape(channels, -1)[:, half : half + frames]
+        sound /= np.maximum(weight.reshape(-1)[half : half + frames], np.float32(1e-8))
+        return sound
 
     def _window(self) -> NDArray[np.float32]:
         return np.hanning(self.window + 1)[:-1].astype(np.float32)

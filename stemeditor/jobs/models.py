@@ -11,7 +11,8 @@ from stemeditor.errors import FileProblem, UserError
 from stemeditor.methods import importing, neural, registry
 from stemeditor.methods.base import Preparable, Warmable
 from stemeditor.nets.description import SUFFIX
-from stemeditor.progress import Part, Progress, aside
+from stemeditor.progress import Part, Progress
+from stemeditor.threads import aside
 from stemeditor.weights import catalogue, download, store
 
 READY, PARTLY, ABSENT = "ready", "partly here", "not here"

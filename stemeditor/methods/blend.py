@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from stemeditor import memory
+from stemeditor import memory, threads
 from stemeditor.audio.buffer import Audio
 from stemeditor.audio.stft import Stft
 from stemeditor.methods.base import BETTER, MethodInfo, Param, Params, Stems
@@ -18,6 +18,7 @@ from stemeditor.methods.classic import STEMS, Classic, portions
 from stemeditor.methods.exported import Array, Form, form_of, mask_heart
 from stemeditor.methods.masking_core import places
 from stemeditor.methods.neural import Compact, Neural, read, written
+from stemeditor.methods.spectra import all_masked
 from stemeditor.nets.description import Description, describe
 from stemeditor.progress import Progress
 
@@ -113,11 +114,7 @@ class Blend(Neural):
         )
         # What the network and the medians took is not needed any more, and would stay beside what comes.
         memory.trim()
-        stems = {}
-        for name, gain in zip(STEMS[:-1], gains, strict=False):
-            progress.check()
-            stems[name] = transform.inverse(spectra * gain, mix.frames)
-        return stems
+        return all_masked(spectra, dict(zip(STEMS[:-1], gains, strict=False)), transform, mix, progress)
 
     def loaded(self) -> tuple[Engine, Description]:
         """See `Neural.loaded`; the engine takes spectra and gives masks, both parts of them in one array."""
@@ -143,13 +140,16 @@ def agreed(
         Checked between stems.
     """
     gains = np.empty((*drawn.shape[1:3], *share.shape[1:]), np.float32)
-    for gain, mask, part, count in zip(gains, drawn.swapaxes(0, 1), share, counts, strict=True):
-        progress.check()
+
+    def agree(stem: int) -> None:
         # The network's on its own axis, where there is a fifth as much of it.
-        heard = np.maximum(np.hypot(mask[0], mask[1]), _LEAST) ** np.float32(count)
-        known = np.maximum(part, _LEAST) ** np.float32(1.0 - count)
+        heard = np.maximum(np.hypot(drawn[0, stem], drawn[1, stem]), _LEAST) ** np.float32(counts[stem])
+        known = np.maximum(share[stem], _LEAST)
+        np.power(known, np.float32(1.0 - counts[stem]), out=known)
         progress.check()
-        np.multiply(np.take(heard, at, axis=1), known, out=gain)
+        np.multiply(np.take(heard, at, axis=1), known, out=gains[stem])
+
+    threads.each(agree, range(len(gains)), progress)
     progress.check()
     gains /= gains.sum(axis=0)
     return gains

@@ -11,7 +11,7 @@ from stemeditor.methods.base import BETTER, MethodInfo, Param, Params, Stems
 from stemeditor.methods.hpss import along_frequency, along_time, odd
 from stemeditor.methods.masks import Magnitude, ramp_up, shares, soft
 from stemeditor.methods.repet_sim import background
-from stemeditor.methods.spectra import HOPS_A_WINDOW, magnitude, masked, transform_for
+from stemeditor.methods.spectra import HOPS_A_WINDOW, all_masked, magnitude, transform_for
 from stemeditor.methods.stereo import centredness
 from stemeditor.progress import Progress
 
@@ -111,11 +111,7 @@ class Classic:
         spectra = transform.forward(mix.samples)
         progress.check()
         share = portions(spectra, mix.rate, params, progress)
-        stems = {}
-        for name in STEMS[:-1]:
-            progress.check()
-            stems[name] = masked(spectra, share[STEMS.index(name)], transform, mix)
-        return stems
+        return all_masked(spectra, dict(zip(STEMS[:-1], share, strict=False)), transform, mix, progress)
 
 
 def portions(spectra: Spectra, rate: int, params: Params, progress: Progress) -> NDArray[np.float32]:

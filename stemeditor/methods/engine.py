@@ -14,7 +14,8 @@ from stemeditor.methods import device, exported, pytorch
 from stemeditor.methods.base import Remark
 from stemeditor.methods.exported import Array, Compiled, Form
 from stemeditor.methods.segments import fade
-from stemeditor.progress import Progress, Silent, aside
+from stemeditor.progress import Progress, Silent
+from stemeditor.threads import aside
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -8,13 +8,14 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from stemeditor import threads
 from stemeditor.audio.buffer import Audio
 from stemeditor.audio.stft import Spectra, Stft
 from stemeditor.methods import runner
 from stemeditor.methods.base import Method, MethodInfo, Missing, Needy, Param, Params, Stems, Warmable
 from stemeditor.methods.runner import Piece
 from stemeditor.methods.segments import Segment, plan
-from stemeditor.methods.spectra import transform_for
+from stemeditor.methods.spectra import all_masked, transform_for
 from stemeditor.progress import Progress
 
 JOIN = "+"
@@ -206,17 +207,12 @@ def masked(mix: Audio, stems: Stems, progress: Progress) -> Stems:
     sound = np.asarray(mix.samples, np.float32)
     whole = transform.forward(sound)
     left = sound - np.asarray(sum(stems.values()), np.float32)
-    powers = {}
-    total = np.abs(transform.forward(left)) ** 2 + _LEAST**2
-    for name, samples in stems.items():
-        progress.check()
-        powers[name] = np.abs(transform.forward(samples)) ** 2
-        total += powers[name]
-    out: Stems = {}
-    for name, power in powers.items():
-        progress.check()
-        out[name] = transform.inverse(whole * (power / total).astype(np.float32), mix.frames)
-    return out
+    found = threads.each(lambda samples: np.abs(transform.forward(samples)) ** 2, (*stems.values(), left), progress)
+    total = np.sum(found, axis=0) + np.float32(_LEAST**2)
+    powers = dict(zip(stems, found, strict=False))
+    for power in powers.values():
+        power /= total
+    return all_masked(whole, powers, transform, mix, progress)
 
 
 def agreed(mix: Audio, found: Sequence[Stems], shares: Mapping[str, Sequence[float]], progress: Progress) -> Stems:

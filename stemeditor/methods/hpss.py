@@ -3,43 +3,28 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
 
 from stemeditor.audio.buffer import Audio
 from stemeditor.methods.base import MethodInfo, Param, Params, Stems
 from stemeditor.methods.masks import Magnitude, soft, turned
+from stemeditor.methods.medians import running_medians
 from stemeditor.methods.spectra import HOPS_A_WINDOW, magnitude, masked, transform_for
 from stemeditor.progress import Progress
-
-_ROWS_A_CHECK = 32
 
 
 def along_time(values: Magnitude, hops: int, progress: Progress) -> Magnitude:
     """Return the running median of (bins, hops) over `hops` hops: what lasts stays, what strikes goes (eq. 1)."""
-    return _running_median(values, hops, progress)
+    return running_medians(values, hops, progress)
 
 
 def along_frequency(values: Magnitude, bins: int, progress: Progress) -> Magnitude:
     """Return the running median of (bins, hops) over `bins` bins: what is broad stays, lines go (eq. 2)."""
-    return turned(_running_median(turned(values, progress), bins, progress), progress)
+    return turned(running_medians(turned(values, progress), bins, progress), progress)
 
 
 def odd(count: float) -> int:
     """Return the odd number nearest to `count`, 1 at the least."""
     return max(2 * round((count - 1) / 2) + 1, 1)
-
-
-def _running_median(rows: Magnitude, length: int, progress: Progress) -> Magnitude:
-    # The one-dimensional filter is six times as fast as the general one, and takes as long to begin as for a row: a few
-    # rows, each between its mirror images, are one long row to it.
-    out = np.empty_like(rows)
-    count, reach = rows.shape[1], length // 2
-    for start in range(0, len(rows), _ROWS_A_CHECK):
-        progress.check()
-        framed = np.pad(rows[start : start + _ROWS_A_CHECK], ((0, 0), (reach, reach)), mode="symmetric")
-        found = ndimage.median_filter(framed.ravel(), size=length, mode="nearest")
-        out[start : start + _ROWS_A_CHECK] = found.reshape(framed.shape)[:, reach : reach + count]
-    return out
 
 
 class Hpss:

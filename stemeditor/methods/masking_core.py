@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from stemeditor import threads
 from stemeditor.audio.stft import Spectra, Stft
 from stemeditor.methods.exported import Array
 from stemeditor.nets.description import Description
@@ -43,12 +44,15 @@ class MaskingCore:
         real, imaginary = found
         at = places(self.description)
         sound = np.empty((len(real), spectra.shape[0], frames), np.float32)
-        for out, across, turned in zip(sound, real, imaginary, strict=True):
-            mask = np.empty(across.shape, np.complex64)
-            mask.real, mask.imag = across, turned
+
+        def draw(number: int) -> None:
+            mask = np.empty(real.shape[1:], np.complex64)
+            mask.real, mask.imag = real[number], imaginary[number]
             stem = np.take(mask, at, axis=1)
             stem *= spectra
-            out[:] = self._transform.inverse(stem, frames)
+            sound[number] = self._transform.inverse(stem, frames)
+
+        threads.each(draw, range(len(real)))
         return sound
 
     @property

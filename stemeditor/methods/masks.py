@@ -41,9 +41,12 @@ def soft(wanted: Magnitude, others: Magnitude, power: float = 2.0) -> Magnitude:
 
 
 def shares(powers: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return (stems, bins, hops) Wiener gains of these (stems, bins, hops) powers; they sum to 1 or, in silence, 0."""
-    found: NDArray[np.float32] = powers / (powers.sum(axis=0) + _TINY)
-    return found
+    """Return (stems, bins, hops) Wiener gains of these (stems, bins, hops) powers; they sum to 1 or, in silence, 0.
+
+    The powers are overwritten: they are the largest that most methods hold.
+    """
+    powers /= powers.sum(axis=0) + _TINY
+    return powers
 
 
 def ramp_up(frequencies: NDArray[np.float32], low_hz: float, high_hz: float) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ from stemeditor.methods.hpss import along_frequency, along_time, odd
 from stemeditor.methods.masks import ramp_up, shares, soft
 from stemeditor.methods.repet import beat_spectrum, period, repeating
 from stemeditor.methods.repet_sim import background
-from stemeditor.methods.spectra import magnitude, masked, transform_for
+from stemeditor.methods.spectra import all_masked, magnitude, masked, transform_for
 from stemeditor.methods.stereo import centredness
 from stemeditor.progress import Progress
 
@@ -122,8 +122,5 @@ class Kam:
             loop = repeating(loop, length, progress)
             voice = along_frequency(along_time(voice, voice_hops, progress), voice_bins, progress) * middle
         share = shares(np.stack([voice, drums, bass, held + loop]) ** 2)
-        stems = {}
-        for index, name in enumerate(("vocals", "drums", "bass")):
-            progress.check()
-            stems[name] = masked(spectra, share[index], transform, mix)
-        return stems
+        masks = dict(zip(self.info.stems[:-1], share, strict=False))
+        return all_masked(spectra, masks, transform, mix, progress)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stemeditor import memory
+from stemeditor import memory, threads
 from stemeditor.audio.buffer import Audio
 from stemeditor.audio.convert import fit
 from stemeditor.audio.stft import Spectra, Stft
@@ -97,11 +97,8 @@ class OpenUnmix(Pretrained):
             guesses = [guess[..., part] for guess in found]
             for guess, better in zip(guesses, filtered(spectrum[..., part], guesses, passes, progress), strict=True):
                 guess[:] = better
-        result: Stems = {}
-        for name, stem in zip(self._targets, found, strict=True):
-            progress.check()
-            result[name] = transform.inverse(stem, padded.shape[-1])[:, :frames]
-        return result
+        sounds = threads.each(lambda stem: transform.inverse(stem, padded.shape[-1])[:, :frames], found, progress)
+        return dict(zip(self._targets, sounds, strict=True))
 
     def _form(self, file: Path) -> Form:
         core = PictureCore(self._channels, self._window // 2 + 1)

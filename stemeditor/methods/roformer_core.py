@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stemeditor import threads
 from stemeditor.audio.stft import Spectra, Stft
 from stemeditor.methods.exported import Array
 
@@ -55,14 +56,17 @@ class RoformerCore:
         channels, bins, hops = spectra.shape
         real, imaginary = found
         sound = np.empty((len(real), channels, frames), np.float32)
-        for out, across, turned in zip(sound, real, imaginary, strict=True):
+
+        def draw(number: int) -> None:
             mask = np.empty((channels, bins, hops), np.complex64)
-            mask.real = across.reshape(bins, channels, hops).transpose(1, 0, 2)
-            mask.imag = turned.reshape(bins, channels, hops).transpose(1, 0, 2)
+            mask.real = real[number].reshape(bins, channels, hops).transpose(1, 0, 2)
+            mask.imag = imaginary[number].reshape(bins, channels, hops).transpose(1, 0, 2)
             mask *= spectra
             if self.zero_dc:
                 mask[:, 0] = 0
-            out[:] = self._transform.inverse(mask, frames)
+            sound[number] = self._transform.inverse(mask, frames)
+
+        threads.each(draw, range(len(real)))
         return sound
 
     @property

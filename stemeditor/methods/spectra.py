@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stemeditor import threads
 from stemeditor.audio.buffer import Audio, Samples
 from stemeditor.audio.stft import Spectra, Stft
+from stemeditor.methods.base import Stems
 from stemeditor.methods.masks import Magnitude
+from stemeditor.progress import Progress
 
 HOPS_A_WINDOW = 4
 
@@ -31,3 +35,11 @@ def magnitude(spectra: Spectra) -> Magnitude:
 def masked(spectra: Spectra, mask: NDArray[np.float32], transform: Stft, mix: Audio) -> Samples:
     """Return the sound (channels, frames) of a mask, (bins, hops) or (channels, bins, hops), on spectra."""
     return transform.inverse(spectra * mask, mix.frames)
+
+
+def all_masked(
+    spectra: Spectra, masks: Mapping[str, NDArray[np.float32]], transform: Stft, mix: Audio, progress: Progress
+) -> Stems:
+    """Return the sounds of several masks on the same spectra, by name; see `masked`."""
+    sounds = threads.each(lambda mask: masked(spectra, mask, transform, mix), masks.values(), progress)
+    return dict(zip(masks, sounds, strict=True))

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stemeditor.audio.buffer import Audio
+from stemeditor import threads
+from stemeditor.audio.buffer import Audio, Samples
 from stemeditor.audio.stft import Stft
 from stemeditor.errors import FileProblem
 from stemeditor.methods.base import MethodInfo, Missing, Param, Params, Stems
-from stemeditor.methods.exported import COMPILED, Form, form_of
+from stemeditor.methods.exported import COMPILED, Array, Form, form_of
 from stemeditor.methods.picture_core import PictureCore
 from stemeditor.methods.pretrained import Pretrained
 from stemeditor.nets.spleeter_picture import BINS, HOP, HOPS, WINDOW
@@ -100,15 +101,16 @@ class SpleeterMethod(Pretrained):
         # The end of a song may be longer; the networks look at so many hops at once, whoever computes them.
         parts = [engine(magnitude[..., at : at + HOPS], progress) for at in range(0, magnitude.shape[-1], HOPS)]
         masks = np.concatenate(parts, axis=-1)
-        result: Stems = {}
-        for mask, name in zip(masks, self.info.stems[:-1], strict=False):
-            progress.check()
+
+        def draw(mask: Array) -> Samples:
             stem = np.empty_like(spectrum)
             np.multiply(spectrum[:, :BINS], mask, out=stem[:, :BINS])
             above = mask.mean(axis=1, keepdims=True) if params[ABOVE.name] == "average" else np.float32(0.0)
             np.multiply(spectrum[:, BINS:], above, out=stem[:, BINS:])
-            result[name] = transform.inverse(stem, sound.shape[1])[:, around : around + frames]
-        return result
+            return transform.inverse(stem, sound.shape[1])[:, around : around + frames]
+
+        stems = self.info.stems[:-1]
+        return dict(zip(stems, threads.each(draw, masks[: len(stems)], progress), strict=True))
 
     def networks(self) -> tuple[str, ...]:
         """See `Pretrained.networks`."""

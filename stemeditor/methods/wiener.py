@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from stemeditor import threads
 from stemeditor.audio.buffer import Audio, Samples
 from stemeditor.audio.stft import Spectra
 from stemeditor.methods.base import (
@@ -37,8 +38,8 @@ PASSES = Param(
 )
 
 _WINDOW_S = 0.093
-_ROWS = 64
-"""Bins that are filtered together: as much as fits into a processor's cache."""
+_POINTS = 40_000
+"""Filtered together, by one thread: more do not fit into its cache, with fewer threads wait for each other."""
 
 _LEAST = 1e-5
 
@@ -81,8 +82,10 @@ def scaled(
     """Return what `filtered` does, computed at levels divided by `scale`, with a floor of one's own."""
     found = [np.empty_like(stem) for stem in stems]
     down, up = np.float32(1 / scale), np.float32(scale)
-    for start in range(0, mix.shape[1], _ROWS):
-        rows = slice(start, start + _ROWS)
+    some = max(_POINTS // max(mix.shape[-1], 1), 1)
+
+    def filter_rows(start: int) -> None:
+        rows = slice(start, start + some)
         song = mix[:, rows] * down
         parts = [stem[:, rows] * down for stem in stems]
         for _ in range(passes):
@@ -90,36 +93,45 @@ def scaled(
             parts = _once(song, parts, floor)
         for stem, part in zip(found, parts, strict=True):
             np.multiply(part, up, out=stem[:, rows])
+
+    threads.each(filter_rows, range(0, mix.shape[1], some))
     return found
 
 
 def _once(song: Spectra, parts: list[Spectra], floor: Floor) -> list[Spectra]:
     """Return the parts after one pass."""
-    models = []
-    for part in parts:
-        power = (part.real**2 + part.imag**2).mean(axis=0)
+    channels, bins, hops = song.shape
+    powers = np.empty((bins, len(parts), hops), np.float32)
+    # How the channels of each part go together at each frequency, (bins, parts, channels, channels).
+    spatial = np.empty((bins, len(parts), channels, channels), np.complex64)
+    for at, part in enumerate(parts):
+        squares = np.square(part.real)
+        squares += np.square(part.imag)
+        squares.mean(axis=0, out=powers[:, at])
         seen = part.transpose(1, 0, 2)
-        spatial = (seen @ seen.conj().transpose(0, 2, 1)).transpose(1, 2, 0) / (power.sum(axis=1) + np.float32(1e-12))
-        models.append((power, spatial[..., np.newaxis]))
-    channels = len(song)
-    upper = [(row, column) for row in range(channels) for column in range(row, channels)]
-    total = {
-        (row, column): sum(
-            power * (spatial[row, column].real if row == column else spatial[row, column]) for power, spatial in models
-        )
-        for row, column in upper
-    }
+        np.matmul(seen, seen.conj().transpose(0, 2, 1), out=spatial[:, at])
+    spatial /= powers.sum(axis=2)[..., np.newaxis, np.newaxis] + np.float32(1e-12)
+    total: dict[tuple[int, int], Any] = {}
+    for row in range(channels):
+        total[row, row] = _summed(spatial[:, :, row, row].real, powers)
+        for column in range(row + 1, channels):
+            across = np.empty((bins, hops), np.complex64)
+            across.real = _summed(spatial[:, :, row, column].real, powers)
+            across.imag = _summed(spatial[:, :, row, column].imag, powers)
+            total[row, column] = across
     added = floor(sum(total[row, row] for row in range(channels)) / channels)
     for row in range(channels):
         total[row, row] += added
-    explained = _solved(total, song)
-    out = []
-    for power, spatial in models:
-        part = np.empty_like(song)
-        for row in range(channels):
-            part[row] = power * sum(spatial[row, column] * explained[column] for column in range(channels))
-        out.append(part)
-    return out
+    explained = _solved(total, song).transpose(1, 0, 2)
+    found = np.matmul(spatial.reshape(bins, -1, channels), explained).reshape(bins, len(parts), channels, hops)
+    found *= powers[:, :, np.newaxis]
+    return [found[:, at].transpose(1, 0, 2) for at in range(len(parts))]
+
+
+def _summed(shares: NDArray[np.float32], powers: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return (bins, hops): the sum of (bins, parts, hops), each part as much as (bins, parts) say."""
+    found: NDArray[np.float32] = np.matmul(shares[:, np.newaxis], powers)[:, 0]
+    return found
 
 
 def _solved(total: dict[tuple[int, int], Any], song: Spectra) -> Spectra:
@@ -175,17 +187,11 @@ class Refined:
         for samples in stems.values():
             rest = rest - samples
         transform = transform_for(mix.rate, _WINDOW_S)
-        spectra = []
-        for samples in (*stems.values(), rest.astype(np.float32)):
-            progress.check()
-            spectra.append(transform.forward(samples))
+        spectra = threads.each(transform.forward, (*stems.values(), rest.astype(np.float32)), progress)
         whole = transform.forward(mix.samples)
         found = filtered(whole, spectra, passes, progress)
-        out: Stems = {}
-        for name, spectrum in zip(stems, found, strict=False):
-            progress.check()
-            out[name] = transform.inverse(spectrum, mix.frames)
-        return out
+        sounds = threads.each(lambda spectrum: transform.inverse(spectrum, mix.frames), found[: len(stems)], progress)
+        return dict(zip(stems, sounds, strict=True))
 
 
 class RefinedLearner(Refined):

@@ -1,7 +1,6 @@
 """Networks at work: stopped in the middle, with a full memory, on a lost card, and computed by OpenVINO."""
 
 import gc
-import signal
 import subprocess
 import sys
 import threading
@@ -25,7 +24,7 @@ from stemeditor.methods.engine import Engine
 from stemeditor.methods.exported import ENDING, Array, Form, export
 from stemeditor.methods.hybrid_core import HybridCore
 from stemeditor.nets.hybrid_heart import HybridHeart
-from stemeditor.progress import Progress, Silent, Stoppable, aside
+from stemeditor.progress import Silent, Stoppable
 from stemeditor.settings import Settings
 from tests.helpers.card import card, put
 from tests.helpers.networks import demucs
@@ -217,55 +216,6 @@ def test_whoever_stops_is_let_go_at_once_and_the_network_is_free_again() -> None
     sound = wave(RATE)
     assert np.array_equal(engine(sound, Silent()), sound[None])
     assert time.monotonic() - began > 3.0
-
-
-def test_what_fails_after_everybody_left_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    progress = Stoppable()
-    gone = threading.Event()
-
-    def work(seen: Progress) -> None:
-        gone.wait(10)
-        with pytest.raises(Cancelled):
-            seen.advance(0.5)
-        raise ValueError("too late")
-
-    threading.Timer(0.1, progress.cancel).start()
-    with pytest.raises(Cancelled):
-        aside(work, progress)
-    gone.set()
-    for thread in threading.enumerate():
-        if thread.name == "aside":
-            thread.join(10)
-    assert [record.message for record in caplog.records] == ["work that nobody waited for failed"]
-    caplog.clear()
-    with pytest.raises(ZeroDivisionError):
-        aside(lambda seen: 1 / 0, Silent())
-
-
-def test_the_end_of_the_program_waits_for_what_nobody_waits_for() -> None:
-    """A thread that is torn out of a library's work takes the process with it."""
-    code = (
-        "import threading, time; from stemeditor.progress import Stoppable, aside\n"
-        "progress = Stoppable()\n"
-        "def work(seen): time.sleep(1.0); print('done', flush=True)\n"
-        "threading.Thread(target=aside, args=(work, progress), daemon=True).start()\n"
-        "time.sleep(0.2); progress.cancel()\n"
-    )
-    found = subprocess.run([sys.executable, "-c", code], check=True, timeout=60, capture_output=True, text=True)
-    assert found.stdout == "done\n"
-    code = (
-        "import signal, time; from stemeditor.progress import Silent, aside\n"
-        "def work(seen): print('begun', flush=True); time.sleep(1.5); print('done', flush=True)\n"
-        "aside(work, Silent())\n"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "begun\n"
-    time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=60)[0] == "done\n"
 
 
 def test_threads_that_want_the_same_network_wait_and_may_give_up() -> None:

@@ -30,7 +30,7 @@ def test_there_is_no_median_of_nothing() -> None:
 
 
 @pytest.mark.parametrize("shape", [(40, 300), (33, 2), (1, 1), (3, 5)])
-@pytest.mark.parametrize("length", [1, 3, 27])
+@pytest.mark.parametrize("length", [1, 3, 27, 41, 43, 61])
 def test_running_medians_see_their_own_row_and_its_mirror_image(shape: tuple[int, int], length: int) -> None:
     values = np.random.default_rng(2).random(shape, np.float32)
     framed = np.pad(values, ((0, 0), (length // 2, length // 2)), mode="symmetric")

@@ -1,0 +1,156 @@
+"""Work in other threads: beside whoever waits for it, or on several things at once."""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import partial
+from typing import TypeVar
+
+from stemeditor.errors import Cancelled
+from stemeditor.progress import Progress, Silent, Unshown
+
+log = logging.getLogger(__name__)
+
+_LOOK_S = 0.04
+_IDLE_S = 0.3
+
+T = TypeVar("T")
+Given = TypeVar("Given")
+Found = TypeVar("Found")
+
+
+def each(work: Callable[[Given], Found], things: Iterable[Given], progress: Progress | None = None) -> list[Found]:
+    """Return what `work` makes of every thing, in order.
+
+    It is of use where `work` lets other threads run meanwhile: NumPy and SciPy do, while they compute large arrays.
+
+    Parameters
+    ----------
+    work
+        Called from several threads. The first exception is raised here; what was not begun by then is left.
+    things
+        Its arguments.
+    progress
+        Checked before each of them.
+    """
+    check = (progress or Silent()).check
+    given = list(things)
+
+    def watched(thing: Given) -> Found:
+        check()
+        return work(thing)
+
+    count = min(os.cpu_count() or 1, len(given))
+    if count < 2:
+        return [watched(thing) for thing in given]
+    with ThreadPoolExecutor(count, "each") as pool:
+        return list(pool.map(watched, given))
+
+
+def aside(work: Callable[[Progress], T], progress: Progress) -> T:
+    """Return what `work` returns, which may not look at its progress for seconds; who waits here looks all the time.
+
+    Whoever stops is let go at once; the work then ends in a thread of its own when it looks the next time.
+
+    Parameters
+    ----------
+    work
+        Called with a progress that also ends once nobody waits any more.
+    progress
+        Asked to `check` every 40 ms; handed what the work posts.
+    """
+    left, done = threading.Event(), threading.Event()
+    found: list[T] = []
+    problems: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            found.append(work(_Deserted(progress, left)))
+        except BaseException as problem:
+            problems.append(problem)
+            if left.is_set() and not isinstance(problem, Cancelled):
+                log.exception("work that nobody waited for failed")
+
+    _hand().take(partial(copy_context().run, run), done)
+    try:
+        # Not by `join`: before Python 3.13 an interrupted one takes the thread for ended, and the end does not wait.
+        while not done.wait(_LOOK_S):
+            progress.check()
+    except BaseException:
+        left.set()
+        raise
+    for problem in problems:
+        raise problem
+    return found[0]
+
+
+class _Hand(threading.Thread):
+    """A thread for one piece of work after the other: libraries keep threads of their own for each that calls them.
+
+    The program's end waits for what it is doing: a thread that is torn out of another language's work takes the process
+    with it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(name="aside", daemon=False)
+        self._tasks: queue.SimpleQueue[tuple[Callable[[], None], threading.Event]] = queue.SimpleQueue()
+
+    def take(self, task: Callable[[], None], done: threading.Event) -> None:
+        """Do it next, and say when it is done."""
+        self._tasks.put((task, done))
+
+    def run(self) -> None:
+        while True:
+            try:
+                task, done = self._tasks.get(timeout=_IDLE_S)
+            except queue.Empty:
+                with _lock:
+                    # Who has taken it off the list is about to give it something to do, unless all is over.
+                    if self in _idle:
+                        _idle.remove(self)
+                        return
+                if not threading.main_thread().is_alive():
+                    return
+                continue
+            task()
+            # What was found is not held any longer, and whoever waited finds it idle.
+            del task
+            with _lock:
+                _idle.append(self)
+            done.set()
+
+
+_idle: list[_Hand] = []
+_lock = threading.Lock()
+
+
+def _hand() -> _Hand:
+    """Return a thread that has nothing to do."""
+    with _lock:
+        if _idle:
+            return _idle.pop()
+    hand = _Hand()
+    hand.start()
+    return hand
+
+
+class _Deserted(Unshown):
+    """Progress of work whose end may not be waited for."""
+
+    def __init__(self, whole: Progress, left: threading.Event) -> None:
+        super().__init__(whole)
+        self._left = left
+
+    def advance(self, fraction: float, text: str = "") -> None:
+        self.check()
+
+    def check(self) -> None:
+        if self._left.is_set():
+            raise Cancelled
+        super().check()

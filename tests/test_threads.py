@@ -1,0 +1,114 @@
+"""Work in other threads."""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from stemeditor import threads
+from stemeditor.errors import Cancelled
+from stemeditor.progress import Progress, Silent, Stoppable
+from stemeditor.threads import aside, each
+
+
+@pytest.fixture(params=[1, 3])
+def cores(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(threads.os, "cpu_count", lambda: request.param)
+    count: int = request.param
+    return count
+
+
+def test_what_is_made_of_each_comes_in_order(cores: int) -> None:
+    def work(number: int) -> int:
+        time.sleep(0.002 * (7 - number))
+        return number**2
+
+    assert each(work, range(7)) == [number**2 for number in range(7)]
+    assert each(work, ()) == []
+
+
+def test_as_many_work_at_once_as_there_are_cores(cores: int) -> None:
+    if cores == 1:
+        assert each(lambda _: threading.current_thread(), range(3)) == [threading.current_thread()] * 3
+        return
+    meeting = threading.Barrier(cores, timeout=30)
+    each(lambda _: meeting.wait(), range(2 * cores))
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("each")]
+
+
+def test_what_fails_is_told_and_ends_the_rest(cores: int) -> None:
+    begun = []
+
+    def work(number: int) -> None:
+        begun.append(number)
+        time.sleep(0.01)
+        raise ZeroDivisionError(number)
+
+    with pytest.raises(ZeroDivisionError, match="0"):
+        each(work, range(100))
+    assert len(begun) < 20
+
+
+def test_who_stops_meanwhile_is_heard(cores: int) -> None:
+    progress = Stoppable()
+    begun = []
+
+    def work(number: int) -> None:
+        begun.append(number)
+        progress.cancel()
+
+    with pytest.raises(Cancelled):
+        each(work, range(100), progress)
+    assert len(begun) <= cores
+
+
+def test_what_fails_after_everybody_left_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    progress = Stoppable()
+    gone = threading.Event()
+
+    def work(seen: Progress) -> None:
+        gone.wait(10)
+        with pytest.raises(Cancelled):
+            seen.advance(0.5)
+        raise ValueError("too late")
+
+    threading.Timer(0.1, progress.cancel).start()
+    with pytest.raises(Cancelled):
+        aside(work, progress)
+    gone.set()
+    for thread in threading.enumerate():
+        if thread.name == "aside":
+            thread.join(10)
+    assert [record.message for record in caplog.records] == ["work that nobody waited for failed"]
+    caplog.clear()
+    with pytest.raises(ZeroDivisionError):
+        aside(lambda seen: 1 / 0, Silent())
+
+
+def test_the_end_of_the_program_waits_for_what_nobody_waits_for() -> None:
+    """A thread that is torn out of a library's work takes the process with it."""
+    code = (
+        "import threading, time; from stemeditor.progress import Stoppable; from stemeditor.threads import aside\n"
+        "progress = Stoppable()\n"
+        "def work(seen): time.sleep(1.0); print('done', flush=True)\n"
+        "threading.Thread(target=aside, args=(work, progress), daemon=True).start()\n"
+        "time.sleep(0.2); progress.cancel()\n"
+    )
+    found = subprocess.run([sys.executable, "-c", code], check=True, timeout=60, capture_output=True, text=True)
+    assert found.stdout == "done\n"
+    code = (
+        "import signal, time; from stemeditor.progress import Silent; from stemeditor.threads import aside\n"
+        "def work(seen): print('begun', flush=True); time.sleep(1.5); print('done', flush=True)\n"
+        "aside(work, Silent())\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=60)[0] == "done\n"

@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+from stemeditor import memory
+
 VERBS = ("compare", "demo", "doctor", "evaluate", "methods", "models", "parts", "separate", "smoke", "songs", "train")
 
 
@@ -17,6 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     arguments
         Without the program's name; those of the process by default.
     """
+    memory.share()
     given = sys.argv[1:] if arguments is None else arguments
     if not given or (given[0] not in VERBS and not given[0].startswith("-")):
         files = [Path(name) for name in given]

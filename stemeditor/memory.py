@@ -1,4 +1,4 @@
-"""Memory that the C library holds on to: given back after a large network, or kept while one is trained."""
+"""Memory that the C library holds on to: shared by threads, given back after a large network, kept while one learns."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 # malloc.h
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -4, -8
 
 
 def give_back() -> None:
@@ -22,6 +22,16 @@ def trim() -> None:
     function = _call("malloc_trim")
     if function is not None:
         function(0)
+
+
+def share() -> None:
+    """Let all threads take memory from one store; call it before there are any.
+
+    By default each has one of its own, where what it freed waits for it alone, and can hardly be given back.
+    """
+    option = _call("mallopt")
+    if option is not None:
+        option(_M_ARENA_MAX, 1)
 
 
 def keep() -> None:

@@ -79,8 +79,18 @@ class Stft:
             out[:, :, start : start + _CHUNK_HOPS] = fft.rfft(part, axis=2).transpose(0, 2, 1)
         return out
 
-    def inverse(self, spectra: Spectra, frames: int) -> Samples:
-        """Transform (channels, bins, hops) back to the (channels, frames) that is nearest in least squares."""
+    def inverse(self, spectra: Spectra, frames: int, mask: NDArray[np.float32] | None = None) -> Samples:
+        """Transform (channels, bins, hops) back to the (channels, frames) that is nearest in least squares.
+
+        Parameters
+        ----------
+        spectra
+            What `forward` returns, or of that shape.
+        frames
+            How many to return.
+        mask
+            What the spectra are multiplied by, a few hops at a time: (bins, hops) or (channels, bins, hops).
+        """
         from scipy import fft
 
         channels, _, count = spectra.shape
@@ -93,7 +103,9 @@ class Stft:
         weight = np.zeros(out.shape[1:], np.float32)
         part = np.zeros((channels, min(_CHUNK_HOPS, count), shared * self.hop), np.float32)
         for start in range(0, count, _CHUNK_HOPS):
-            found = fft.irfft(spectra[:, :, start : start + _CHUNK_HOPS].transpose(0, 2, 1), self.window, axis=2)
+            chunk = slice(start, start + _CHUNK_HOPS)
+            some = spectra[..., chunk] if mask is None else spectra[..., chunk] * mask[..., chunk]
+            found = fft.irfft(some.transpose(0, 2, 1), self.window, axis=2)
             hops = found.shape[1]
             np.multiply(found, window, out=part[:, :hops, : self.window])
             cut = part.reshape(channels, -1, shared, self.hop)

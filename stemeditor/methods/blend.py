@@ -147,7 +147,8 @@ def agreed(
         known = np.maximum(share[stem], _LEAST)
         np.power(known, np.float32(1.0 - counts[stem]), out=known)
         progress.check()
-        np.multiply(np.take(heard, at, axis=1), known, out=gains[stem])
+        np.take(heard, at, axis=1, out=gains[stem], mode="clip")
+        gains[stem] *= known
 
     threads.each(agree, range(len(gains)), progress)
     progress.check()

@@ -34,7 +34,7 @@ def magnitude(spectra: Spectra) -> Magnitude:
 
 def masked(spectra: Spectra, mask: NDArray[np.float32], transform: Stft, mix: Audio) -> Samples:
     """Return the sound (channels, frames) of a mask, (bins, hops) or (channels, bins, hops), on spectra."""
-    return transform.inverse(spectra * mask, mix.frames)
+    return transform.inverse(spectra, mix.frames, mask)
 
 
 def all_masked(

@@ -250,6 +250,11 @@ def _sorted(found: np.ndarray, names: list[str]) -> np.ndarray:
 
 def measure(key: str, side: str, seconds: float, device: str, out: Path) -> dict[str, float]:
     """Separate noise once, and tell how it went."""
+    from stemeditor import memory
+
+    if side != THEIRS:
+        # As the program does when it starts.
+        memory.share()
     first: list[float] = []
     song = np.random.default_rng(0).standard_normal((2, round(seconds * RATE)), np.float32)
     song *= np.float32(0.1)

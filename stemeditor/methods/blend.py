@@ -31,7 +31,7 @@ _SEGMENT_S = 24.0
 """What comes again is found within it."""
 
 _OVERLAP_S = 1.0
-_SPEED = 15.0
+_SPEED = 18.0
 _LEAST = np.float32(1e-3)
 """Share of a point below which neither counts a stem as silent: it could silence it all alone."""
 

@@ -57,7 +57,7 @@ class Classic:
         segment_s=24.0,
         overlap_s=1.0,
         rest="other",
-        speed=16.0,
+        speed=28.0,
         better=BETTER,
         params=(
             Param(

@@ -43,7 +43,7 @@ class Hpss:
         segment_s=20.0,
         overlap_s=1.0,
         rest="other",
-        speed=60.0,
+        speed=90.0,
         params=(
             Param(
                 "window_s",

@@ -79,7 +79,7 @@ class Kam:
         segment_s=24.0,
         overlap_s=1.5,
         rest="other",
-        speed=24.0,
+        speed=36.0,
         params=(
             Param("rounds", "Rounds", 2, "More make the sources agree better, and take longer.", 1, 6),
             Param(

@@ -80,10 +80,14 @@ def frames_ms(parts: object, view: str) -> tuple[float, float]:
 
 def main() -> None:
     """Measure and print."""
+    from stemeditor import memory
+
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--song", type=Path)
     given = parser.parse_args()
+    # As the program does when it starts.
+    memory.share()
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     print(f"launch to window              {launch_s():8.2f} s")
     from PySide6.QtCore import QEventLoop, QTimer

@@ -275,7 +275,7 @@ def agreed(mix: Audio, found: Sequence[Stems], shares: Mapping[str, Sequence[flo
             out[name] = sound - np.asarray(sum(out.values()), np.float32)
         else:
             guess /= total
-            out[name] = transform.inverse(whole * guess, mix.frames)
+            out[name] = transform.inverse(whole, mix.frames, guess)
     return out
 
 

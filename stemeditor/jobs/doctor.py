@@ -110,7 +110,7 @@ def _networks() -> tuple[bool, str]:
 
     method = Compact()
     noise = np.random.default_rng(0).standard_normal((2, 4410)).astype(np.float32)
-    method.separate(Audio(noise, 44100), {}, Silent())
+    method.separate(Audio(noise, 44100), method.info.settle({}), Silent())
     devices = ", ".join(one.name for one in device.found())
     return True, f"{devices}; {method.info.name.lower()} by {method.program}"
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,17 +12,12 @@ from stemeditor.audio.buffer import Audio
 from stemeditor.audio.stft import Stft
 from stemeditor.methods.base import BETTER, MethodInfo, Param, Params, Stems
 from stemeditor.methods.classic import STEMS, Classic, portions
-from stemeditor.methods.exported import Array, Form, form_of, mask_heart
+from stemeditor.methods.exported import Array
 from stemeditor.methods.masking_core import places
-from stemeditor.methods.neural import Compact, Neural, read, written
+from stemeditor.methods.neural import Compact, Neural
 from stemeditor.methods.spectra import all_masked
-from stemeditor.nets.description import Description, describe
+from stemeditor.methods.steady import STEADY
 from stemeditor.progress import Progress
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from stemeditor.methods.engine import Engine
 
 _SEGMENT_S = 24.0
 """What comes again is found within it."""
@@ -86,6 +78,7 @@ class Blend(Neural):
                         0.0,
                         1.0,
                     ),
+                    STEADY,
                     *(replace(param, label=f"Classic: {param.label.lower()}") for param in classic.params),
                 ),
             ),
@@ -99,14 +92,12 @@ class Blend(Neural):
         UserError
             If the network's file cannot be used, or what computes is not installed as it should be.
         """
-        engine, description = self.loaded()
+        _, description = self.loaded()
         memory.trim()
-        transform = Stft(description.window, description.hop)
-        spectra = transform.forward(mix.samples)
-        progress.check()
+        spectra, drawn = self.drawn(mix, float(params[STEADY.name]), progress)
         order = [description.stems.index(name) for name in STEMS]
         gains = agreed(
-            engine(np.stack([spectra.real, spectra.imag]), progress)[:, order],
+            drawn[:, order],
             portions(spectra, mix.rate, params, progress),
             places(description),
             [float(params["network_drums" if name == "drums" else "network"]) for name in STEMS],
@@ -114,11 +105,8 @@ class Blend(Neural):
         )
         # What the network and the medians took is not needed any more, and would stay beside what comes.
         memory.trim()
+        transform = Stft(description.window, description.hop)
         return all_masked(spectra, dict(zip(STEMS[:-1], gains, strict=False)), transform, mix, progress)
-
-    def loaded(self) -> tuple[Engine, Description]:
-        """See `Neural.loaded`; the engine takes spectra and gives masks, both parts of them in one array."""
-        return _engine(self.path, written(self.path))
 
 
 def agreed(
@@ -154,49 +142,3 @@ def agreed(
     progress.check()
     gains /= gains.sum(axis=0)
     return gains
-
-
-class MasksCore:
-    """`exported.Core` of the part between spectra and masks.
-
-    Parameters
-    ----------
-    description
-        Of the network.
-    """
-
-    def __init__(self, description: Description) -> None:
-        self.description = description
-
-    def example(self) -> Array:
-        """Return a second; any length would do."""
-        window, hop = self.description.window, self.description.hop
-        return np.zeros((2, 2, window // 2 + 1, self.description.rate // hop + 1), np.float32)
-
-    def fits(self, hops: int) -> bool:
-        """Whether so many hops can be computed: any number."""
-        return True
-
-    def before(self, given: Array) -> tuple[tuple[Array, ...], None]:
-        """Return the two parts of spectra, (channels, bins, hops) each, of both in one."""
-        real, imaginary = given
-        return (real, imaginary), None
-
-    def after(self, found: tuple[Array, ...], known: None) -> Array:
-        """Return the two parts of the masks in one, (2, stems, channels, points, hops)."""
-        return np.stack(found)
-
-
-@lru_cache(maxsize=1)
-def _engine(path: Path, written_at: float) -> tuple[Engine, Description]:
-    from stemeditor.methods.engine import Engine
-
-    description = describe(path)
-    form = Form(form_of(path), MasksCore(description), mask_heart, elastic=True)
-    return Engine(lambda: _heart(path), round(description.rate / description.hop), form=form), description
-
-
-def _heart(path: Path) -> nn.Module:
-    from stemeditor.nets.fronts import JoinedHeart
-
-    return JoinedHeart(read(path))

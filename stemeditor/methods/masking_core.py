@@ -1,4 +1,4 @@
-"""What surrounds the networks of ours that draw masks: the transform before them, and masked sound behind them."""
+"""What surrounds the networks of ours that draw masks, between spectra and masks."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stemeditor import threads
-from stemeditor.audio.stft import Spectra, Stft
 from stemeditor.methods.exported import Array
 from stemeditor.nets.description import Description
 
 
 @dataclass(frozen=True, slots=True)
 class MaskingCore:
-    """`exported.Core` of a `nets.masking.Masking`.
+    """`exported.Core` of a `nets.masking.Masking`: both parts of spectra in one array, and both parts of masks.
 
     Parameters
     ----------
@@ -27,37 +25,21 @@ class MaskingCore:
 
     def example(self) -> Array:
         """Return a second; any length would do."""
-        return np.zeros((2, self.description.rate), np.float32)
+        window, hop = self.description.window, self.description.hop
+        return np.zeros((2, 2, window // 2 + 1, self.description.rate // hop + 1), np.float32)
 
-    def fits(self, frames: int) -> bool:
-        """Whether a piece of so many frames can be computed: of any length."""
+    def fits(self, hops: int) -> bool:
+        """Whether so many hops can be computed: any number."""
         return True
 
-    def before(self, sound: Array) -> tuple[tuple[Array, ...], tuple[Spectra, int]]:
-        """Return real and imaginary parts of the spectra, (channels, bins, hops)."""
-        spectra = self._transform.forward(sound)
-        return (np.ascontiguousarray(spectra.real), np.ascontiguousarray(spectra.imag)), (spectra, sound.shape[-1])
+    def before(self, given: Array) -> tuple[tuple[Array, ...], None]:
+        """Return the two parts of spectra, (channels, bins, hops) each, of both in one."""
+        real, imaginary = given
+        return (real, imaginary), None
 
-    def after(self, found: tuple[Array, ...], known: tuple[Spectra, int]) -> Array:
-        """Return what the masks, (stems, channels, points, hops), let through, as sound."""
-        spectra, frames = known
-        real, imaginary = found
-        at = places(self.description)
-        sound = np.empty((len(real), spectra.shape[0], frames), np.float32)
-
-        def draw(number: int) -> None:
-            mask = np.empty(real.shape[1:], np.complex64)
-            mask.real, mask.imag = real[number], imaginary[number]
-            stem = np.take(mask, at, axis=1)
-            stem *= spectra
-            sound[number] = self._transform.inverse(stem, frames)
-
-        threads.each(draw, range(len(real)))
-        return sound
-
-    @property
-    def _transform(self) -> Stft:
-        return Stft(self.description.window, self.description.hop)
+    def after(self, found: tuple[Array, ...], known: None) -> Array:
+        """Return the two parts of the masks in one, (2, stems, channels, points, hops)."""
+        return np.stack(found)
 
 
 def places(description: Description) -> NDArray[np.intp]:

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stemeditor import paths
-from stemeditor.audio.buffer import Audio
+from stemeditor import paths, threads
+from stemeditor.audio.buffer import Audio, Samples
+from stemeditor.audio.stft import Spectra, Stft
 from stemeditor.errors import FileProblem, UserError
 from stemeditor.methods.base import BETTER, MethodInfo, Params, Stems
-from stemeditor.methods.exported import Form, form_of, mask_heart
-from stemeditor.methods.masking_core import MaskingCore
+from stemeditor.methods.exported import Array, Form, form_of
+from stemeditor.methods.masking_core import MaskingCore, places
+from stemeditor.methods.steady import STEADY, steadied
 from stemeditor.nets.description import SUFFIX, Description, describe
 from stemeditor.progress import Progress
 
@@ -61,9 +63,36 @@ class Neural:
         UserError
             If the file cannot be used, or what computes is not installed as it should be.
         """
+        spectra, masks = self.drawn(mix, float(params[STEADY.name]), progress)
+        _, description = self.loaded()
+        at = places(description)
+        transform = _transform(description)
+
+        def sound(stem: int) -> Samples:
+            mask = np.empty(masks.shape[2:], np.complex64)
+            mask.real, mask.imag = masks[:, stem]
+            return transform.inverse(spectra, mix.frames, np.take(mask, at, axis=1))
+
+        wanted = [name for name in description.stems if name != self.info.rest]
+        sounds = threads.each(sound, [description.stems.index(name) for name in wanted], progress)
+        return dict(zip(wanted, sounds, strict=True))
+
+    def drawn(self, mix: Audio, steady_hz: float, progress: Progress) -> tuple[Spectra, Array]:
+        """Return the spectra of a piece, and what the network draws on them.
+
+        Returns
+        -------
+        Spectra
+            (channels, bins, hops).
+        Array
+            Real and imaginary parts of the masks, (2, stems, channels, points, hops), in the network's order; see
+            `steadied`.
+        """
         engine, description = self.loaded()
-        found = engine(np.array(mix.samples, np.float32), progress)
-        return {name: found[at] for at, name in enumerate(description.stems) if name != self.info.rest}
+        spectra = _transform(description).forward(mix.samples)
+        progress.check()
+        masks = engine(np.stack([spectra.real, spectra.imag]), progress)
+        return spectra, steadied(masks, spectra, steady_hz, description, progress)
 
     def loaded(self) -> tuple[Engine, Description]:
         """Return what computes the network, and what the network says of itself."""
@@ -107,6 +136,7 @@ class Compact(Neural):
                 rest=_REST,
                 speed=_SPEED,
                 better=BETTER,
+                params=(STEADY,),
             ),
         )
 
@@ -202,6 +232,7 @@ def own(key: str) -> Neural:
             overlap_s=_OVERLAP_S,
             rest=rest,
             speed=_SPEED,
+            params=(STEADY,),
         ),
     )
 
@@ -219,8 +250,24 @@ def _engine(path: Path, written_at: float) -> tuple[Engine, Description]:
     from stemeditor.methods.engine import Engine
 
     description = describe(path)
-    form = Form(form_of(path), MaskingCore(description), mask_heart, elastic=True)
-    return Engine(lambda: read(path), description.rate, form=form), description
+    form = Form(form_of(path), MaskingCore(description), _heart, elastic=True)
+    return Engine(lambda: _joined(path), round(description.rate / description.hop), form=form), description
+
+
+def _transform(description: Description) -> Stft:
+    return Stft(description.window, description.hop)
+
+
+def _joined(path: Path) -> nn.Module:
+    from stemeditor.nets.fronts import JoinedHeart
+
+    return JoinedHeart(read(path))
+
+
+def _heart(joined: nn.Module) -> nn.Module:
+    """Return what of a `JoinedHeart` lies in the form of OpenVINO, which takes and gives both parts apart."""
+    heart: nn.Module = joined.heart  # type: ignore[assignment]
+    return heart
 
 
 def read(path: Path) -> nn.Module:

@@ -3,59 +3,32 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stemeditor.audio.buffer import Audio
 from stemeditor.methods.base import MethodInfo, Param, Params, Stems
 from stemeditor.methods.masks import Magnitude, ramp_up, turned
 from stemeditor.methods.medians import medians
+from stemeditor.methods.similarity import alike
 from stemeditor.methods.spectra import HOPS_A_WINDOW, magnitude, masked, transform_for
 from stemeditor.progress import Progress
 
 _HOPS_A_CHECK = 16
-_HOPS_A_PRODUCT = 256
-"""Products of matrices are computed by all processors: in small ones they wait for each other most of the time."""
 
 
 def background(level: Magnitude, neighbours: int, apart_hops: int, progress: Progress) -> Magnitude:
     """Return the part of a spectrogram that repeats: (bins, hops), never more than `level`.
 
-    For every hop the `neighbours` most similar ones (cosine, eq. 1), any two of them at least `apart_hops` apart, are
-    found in the whole stretch; the background is the median over them (eq. 2), held below what is there (eq. 3).
+    For every hop the `neighbours` most similar ones (cosine, eq. 1), one of every `apart_hops` at most, are found in
+    the whole stretch; the background is the median over them (eq. 2), held below what is there (eq. 3).
     """
-    count = level.shape[1]
     spectra = turned(level, progress)
-    norms = np.linalg.norm(spectra, axis=1, keepdims=True)
-    unit = spectra / np.maximum(norms, 1e-12)
-    # Nearest hops alone would be the same note again: one candidate for each stretch of `apart_hops`.
-    stretches = max(-(-count // apart_hops), 1)
-    edges = np.minimum(np.arange(stretches + 1) * apart_hops, count)
-    wanted = min(neighbours, stretches)
     out = np.empty_like(spectra)
-    for start in range(0, count, _HOPS_A_PRODUCT):
-        progress.check()
-        similarity = unit[start : start + _HOPS_A_PRODUCT] @ unit.T
-        best = _best_of_each(similarity, edges)
-        scores = np.take_along_axis(similarity, best, axis=1)
-        chosen = np.argpartition(-scores, wanted - 1, axis=1)[:, :wanted]
-        found = np.take_along_axis(best, chosen, axis=1)
+    for start, found, _ in alike(spectra, neighbours, apart_hops, progress):
         for first in range(0, len(found), _HOPS_A_CHECK):
             progress.check()
             few = found[first : first + _HOPS_A_CHECK]
             out[start + first : start + first + len(few)] = medians(spectra[few.T])
     return turned(np.minimum(out, spectra), progress)
-
-
-def _best_of_each(similarity: Magnitude, edges: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return (hops, stretches): the index of the most similar hop within each stretch [edges[k], edges[k + 1])."""
-    rows, count = similarity.shape
-    length = int(edges[1] - edges[0])
-    stretches = len(edges) - 1
-    padded = np.full((rows, stretches * length), -1.0, np.float32)
-    padded[:, :count] = similarity
-    inside = padded.reshape(rows, stretches, length).argmax(axis=2)
-    found: NDArray[np.int64] = inside + edges[:-1]
-    return found
 
 
 class RepetSim:

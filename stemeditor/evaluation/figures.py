@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from stemeditor.evaluation.protocol import Table
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Annotation
 
 _COLOURS = ("#3b82d9", "#d9803b", "#5aa469", "#9b6bc7", "#c75a6b", "#7a8794")
 _TEXT = 8
+_DOT = 3
+
+_PLACES = (
+    ((4.0, 1.0), "left", "bottom"),
+    ((4.0, -1.0), "left", "top"),
+    ((-4.0, 1.0), "right", "bottom"),
+    ((-4.0, -1.0), "right", "top"),
+    ((0.0, 6.0), "center", "bottom"),
+    ((0.0, -6.0), "center", "top"),
+)
+"""Where a name stands beside its point, what of it lies there, and on which side of it."""
 
 ORDER = ("vocals", "drums", "bass", "other", "accompaniment")
 """Stems that are shown, in this order; others only where a table has none of them."""
@@ -64,13 +80,12 @@ def quality_figure(table: Table, metric: str = "sdr", ink: str = "#222222", pape
         axis.grid(axis="x", alpha=0.25)
     if timed:
         axis = axes[-1]
+        points: dict[str, tuple[float, float]] = {}
         for method in methods:
             factor, quality = table.real_time_factor(method), table.median(method, common, metric)
             if factor and quality is not None:
                 axis.plot(factor, quality, "o", color=_COLOURS[0], markersize=4)
-                axis.annotate(
-                    method, (factor, quality), fontsize=_TEXT - 2, color=ink, xytext=(3, 2), textcoords="offset points"
-                )
+                points[method] = (factor, quality)
         axis.set_xscale("log")
         axis.set_xlabel("times real time", fontsize=_TEXT, color=ink)
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -86,7 +101,32 @@ def quality_figure(table: Table, metric: str = "sdr", ink: str = "#222222", pape
             side.set_color(ink)
             side.set_alpha(0.3)
     figure.set_layout_engine("constrained")
+    if timed:
+        _name(figure, axes[-1], points, ink)
     return figure
+
+
+def _name(figure: Figure, axis: Axes, points: Mapping[str, tuple[float, float]], ink: str) -> None:
+    """Write its name beside every point, where it covers no point or other name if there is such a place."""
+    from matplotlib.transforms import Bbox
+
+    # Only what is laid out has places that can be compared.
+    figure.draw_without_rendering()
+    dots = axis.transData.transform(np.reshape([*points.values()], (-1, 2)))
+    taken = [Bbox.from_extents(x - _DOT, y - _DOT, x + _DOT, y + _DOT) for x, y in dots]
+    for name, point in points.items():
+        text: Annotation | None = None
+        # If none is free it stands in the first again.
+        for offset, beside, above in (*_PLACES, _PLACES[0]):
+            if text is not None:
+                text.remove()
+            text = axis.annotate(
+                name, point, offset, textcoords="offset points", fontsize=_TEXT - 2, color=ink, ha=beside, va=above
+            )
+            box = text.get_window_extent()
+            if not any(box.overlaps(other) for other in taken):
+                break
+        taken.append(box)
 
 
 def _has(table: Table, stem: str, metric: str) -> bool:

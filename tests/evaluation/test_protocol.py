@@ -162,3 +162,19 @@ def test_a_figure_is_drawn(tmp_path) -> None:
     figure.savefig(tmp_path / "figure.png")
     assert (tmp_path / "figure.png").stat().st_size > 5000
     quality_figure(Table(())).savefig(tmp_path / "empty.png")
+
+
+def test_no_name_in_a_figure_covers_another() -> None:
+    from stemeditor.evaluation.figures import quality_figure
+
+    names = ["twice", "thrice", "fourfold", "at_a_distance"]
+    quality = [3.0, 3.0, 3.01, 5.0]
+    scores = tuple(
+        StemScore("song", name, "vocals", {"sdr": value}, 9) for name, value in zip(names, quality, strict=True)
+    )
+    timings = tuple(Timing("song", name, 10.0, 1.0 + at / 50) for at, name in enumerate(names))
+    axis = quality_figure(Table(scores, timings)).axes[-1]
+    boxes = {text.get_text(): text.get_window_extent() for text in axis.texts}
+    assert set(boxes) == set(names)
+    for name, box in boxes.items():
+        assert not any(box.overlaps(other) for key, other in boxes.items() if key != name)

@@ -12,7 +12,8 @@ from stemeditor.audio.buffer import Samples
 Spectra = NDArray[np.complex64]
 """complex64, (channels, bins, hops)."""
 
-_CHUNK_HOPS = 256
+_CHUNK_FRAMES = 1 << 17
+"""Of all windows that are transformed at once: what is made on the way then stays in the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +75,10 @@ class Stft:
         views = np.lib.stride_tricks.sliding_window_view(padded, self.window, axis=1)[:, :: self.hop]
         out = np.empty((channels, self.bins, count), np.complex64)
         window = self._window()
-        for start in range(0, count, _CHUNK_HOPS):
-            part = views[:, start : start + _CHUNK_HOPS] * window
-            out[:, :, start : start + _CHUNK_HOPS] = fft.rfft(part, axis=2).transpose(0, 2, 1)
+        at_once = self._hops_at_once
+        for start in range(0, count, at_once):
+            part = views[:, start : start + at_once] * window
+            out[:, :, start : start + at_once] = fft.rfft(part, axis=2).transpose(0, 2, 1)
         return out
 
     def inverse(self, spectra: Spectra, frames: int, mask: NDArray[np.float32] | None = None) -> Samples:
@@ -101,9 +103,10 @@ class Stft:
         np.square(window, out=square[: self.window])
         out = np.zeros((channels, count + shared - 1, self.hop), np.float32)
         weight = np.zeros(out.shape[1:], np.float32)
-        part = np.zeros((channels, min(_CHUNK_HOPS, count), shared * self.hop), np.float32)
-        for start in range(0, count, _CHUNK_HOPS):
-            chunk = slice(start, start + _CHUNK_HOPS)
+        at_once = self._hops_at_once
+        part = np.zeros((channels, min(at_once, count), shared * self.hop), np.float32)
+        for start in range(0, count, at_once):
+            chunk = slice(start, start + at_once)
             some = spectra[..., chunk] if mask is None else spectra[..., chunk] * mask[..., chunk]
             found = fft.irfft(some.transpose(0, 2, 1), self.window, axis=2)
             hops = found.shape[1]
@@ -118,6 +121,11 @@ class Stft:
         sound = out.reshape(channels, -1)[:, half : half + frames]
         sound /= np.maximum(weight.reshape(-1)[half : half + frames], np.float32(1e-8))
         return sound
+
+    @property
+    def _hops_at_once(self) -> int:
+        """How many windows are transformed together."""
+        return max(_CHUNK_FRAMES // self.window, 1)
 
     def _window(self) -> NDArray[np.float32]:
         return np.hanning(self.window + 1)[:-1].astype(np.float32)

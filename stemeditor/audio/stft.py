@@ -81,7 +81,7 @@ class Stft:
             out[:, :, start : start + at_once] = fft.rfft(part, axis=2).transpose(0, 2, 1)
         return out
 
-    def inverse(self, spectra: Spectra, frames: int, mask: NDArray[np.float32] | None = None) -> Samples:
+    def inverse(self, spectra: Spectra, frames: int, mask: NDArray[np.float32] | Spectra | None = None) -> Samples:
         """Transform (channels, bins, hops) back to the (channels, frames) that is nearest in least squares.
 
         Parameters
@@ -91,7 +91,8 @@ class Stft:
         frames
             How many to return.
         mask
-            What the spectra are multiplied by, a few hops at a time: (bins, hops) or (channels, bins, hops).
+            What the spectra are multiplied by, a few hops at a time, real or complex: (bins, hops) or
+            (channels, bins, hops).
         """
         from scipy import fft
 

@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 
 from stemeditor import memory, threads
 from stemeditor.audio.buffer import Audio
-from stemeditor.audio.stft import Stft
 from stemeditor.methods.base import BETTER, MethodInfo, Param, Params, Stems
 from stemeditor.methods.classic import STEMS, Classic, portions
 from stemeditor.methods.exported import Array
 from stemeditor.methods.masking_core import places
-from stemeditor.methods.neural import Compact, Neural
+from stemeditor.methods.neural import Compact, Neural, transform_of
 from stemeditor.methods.spectra import all_masked
 from stemeditor.methods.steady import STEADY
 from stemeditor.progress import Progress
@@ -105,8 +104,8 @@ class Blend(Neural):
         )
         # What the network and the medians took is not needed any more, and would stay beside what comes.
         memory.trim()
-        transform = Stft(description.window, description.hop)
-        return all_masked(spectra, dict(zip(STEMS[:-1], gains, strict=False)), transform, mix, progress)
+        masks = dict(zip(STEMS[:-1], gains, strict=False))
+        return all_masked(spectra, masks, transform_of(description), mix, progress)
 
 
 def agreed(

@@ -66,7 +66,7 @@ class Neural:
         spectra, masks = self.drawn(mix, float(params[STEADY.name]), progress)
         _, description = self.loaded()
         at = places(description)
-        transform = _transform(description)
+        transform = transform_of(description)
 
         def sound(stem: int) -> Samples:
             mask = np.empty(masks.shape[2:], np.complex64)
@@ -89,7 +89,7 @@ class Neural:
             `steadied`.
         """
         engine, description = self.loaded()
-        spectra = _transform(description).forward(mix.samples)
+        spectra = transform_of(description).forward(mix.samples)
         progress.check()
         masks = engine(np.stack([spectra.real, spectra.imag]), progress)
         return spectra, steadied(masks, spectra, steady_hz, description, progress)
@@ -254,7 +254,8 @@ def _engine(path: Path, written_at: float) -> tuple[Engine, Description]:
     return Engine(lambda: _joined(path), round(description.rate / description.hop), form=form), description
 
 
-def _transform(description: Description) -> Stft:
+def transform_of(description: Description) -> Stft:
+    """Return the transform whose spectra a network draws on."""
     return Stft(description.window, description.hop)
 
 

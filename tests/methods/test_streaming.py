@@ -47,10 +47,12 @@ def test_memory_does_not_grow_with_the_song(key: str, tmp_path: Path, monkeypatc
         levels.append(resident_mb())
         if piece.start > 4 * 60 * RATE:
             break
-    # Medians: a single piece may be looked at while some of its work is not given back yet. Growth would show in all of
-    # them: three minutes of five stems alone are 320 MB.
+    # The least of several pieces: one may be looked at while up to 120 MB of its work are not given back yet, and how
+    # often that is so is chance. Growth raises the least, too: two minutes of five stems alone are 210 MB. In the first
+    # quarter things that stay are still made.
     quarter = len(levels) // 4
-    assert float(np.median(levels[-quarter:]) - np.median(levels[:quarter])) < 60
+    assert quarter >= 6
+    assert min(levels[-quarter:]) - min(levels[quarter : 2 * quarter]) < 60
     pretrained.forget()
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
 from functools import partial
+from heapq import heappop, heappush
 from typing import TypeVar
 
 from stemeditor.errors import Cancelled
@@ -71,7 +73,7 @@ def aside(work: Callable[[Progress], T], progress: Progress) -> T:
 
     def run() -> None:
         try:
-            found.append(work(_Deserted(progress, left)))
+            found.append(work(Deserted(progress, left)))
         except BaseException as problem:
             problems.append(problem)
             if left.is_set() and not isinstance(problem, Cancelled):
@@ -88,6 +90,72 @@ def aside(work: Callable[[Progress], T], progress: Progress) -> T:
     for problem in problems:
         raise problem
     return found[0]
+
+
+class Turns:
+    """Lets a few of several threads work at a time, those first whose number is lowest.
+
+    Parameters
+    ----------
+    most
+        How many at a time.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._free = most
+        self._waiting: list[int] = []
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def turn(self, number: int) -> Iterator[None]:
+        """Work with a turn, which `elsewhere` lends to others; waits for it.
+
+        Parameters
+        ----------
+        number
+            No two threads may wait with the same one.
+        """
+        self.take(number)
+        token = _turn.set((self, number))
+        try:
+            yield
+        finally:
+            _turn.reset(token)
+            self.give_back()
+
+    def take(self, number: int) -> None:
+        """Wait for a turn; see `turn`."""
+        with self._changed:
+            heappush(self._waiting, number)
+            self._changed.wait_for(lambda: self._free and self._waiting[0] == number)
+            heappop(self._waiting)
+            self._free -= 1
+            # Whoever comes next may find one free, too.
+            self._changed.notify_all()
+
+    def give_back(self) -> None:
+        """Let the next one work."""
+        with self._changed:
+            self._free += 1
+            self._changed.notify_all()
+
+
+_turn: ContextVar[tuple[Turns, int] | None] = ContextVar("turn", default=None)
+
+
+@contextlib.contextmanager
+def elsewhere() -> Iterator[None]:
+    """Let others have this thread's turn, if it has one, while something else than the processor works for it."""
+    held = _turn.get()
+    if held is None:
+        yield
+        return
+    turns, number = held
+    turns.give_back()
+    try:
+        yield
+    finally:
+        turns.take(number)
 
 
 class _Hand(threading.Thread):
@@ -140,17 +208,27 @@ def _hand() -> _Hand:
     return hand
 
 
-class _Deserted(Unshown):
-    """Progress of work whose end may not be waited for."""
+class Deserted(Unshown):
+    """Progress of work whose end may not be waited for.
+
+    Parameters
+    ----------
+    whole
+        What is asked otherwise.
+    left
+        Set once nobody waits any more: from then on every `check` ends the work.
+    """
 
     def __init__(self, whole: Progress, left: threading.Event) -> None:
         super().__init__(whole)
         self._left = left
 
     def advance(self, fraction: float, text: str = "") -> None:
+        """Only check."""
         self.check()
 
     def check(self) -> None:
+        """Raise `Cancelled` once nobody waits, or if the whole says so."""
         if self._left.is_set():
             raise Cancelled
         super().check()

@@ -5,13 +5,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterable
 
 import pytest
 
 from stemeditor import threads
 from stemeditor.errors import Cancelled
 from stemeditor.progress import Progress, Silent, Stoppable
-from stemeditor.threads import aside, each
+from stemeditor.threads import Turns, aside, each, elsewhere
 
 
 @pytest.fixture(params=[1, 3])
@@ -112,3 +113,69 @@ def test_the_end_of_the_program_waits_for_what_nobody_waits_for() -> None:
     time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=60)[0] == "done\n"
+
+
+def started(turns: Turns, numbers: Iterable[int], work: Callable[[int], None]) -> list[threading.Thread]:
+    def run(number: int) -> None:
+        with turns.turn(number):
+            work(number)
+
+    workers = [threading.Thread(target=run, args=(number,)) for number in numbers]
+    for worker in workers:
+        worker.start()
+    return workers
+
+
+def test_whoever_has_the_lowest_number_comes_next() -> None:
+    turns = Turns(1)
+    order: list[int] = []
+    turns.take(0)
+    workers = started(turns, (7, 3, 5, 2), order.append)
+    while len(turns._waiting) < 4:
+        time.sleep(0.001)
+    assert order == []
+    turns.give_back()
+    for worker in workers:
+        worker.join()
+    assert order == [2, 3, 5, 7]
+
+
+def test_no_more_work_at_a_time_than_have_a_turn() -> None:
+    meeting = threading.Barrier(2, timeout=30)
+    lock = threading.Lock()
+    at_work, most = 0, 0
+
+    def work(number: int) -> None:
+        nonlocal at_work, most
+        with lock:
+            at_work += 1
+            most = max(most, at_work)
+        meeting.wait()
+        with lock:
+            at_work -= 1
+
+    for worker in started(Turns(2), range(8), work):
+        worker.join()
+    assert most == 2
+
+
+def test_while_another_works_for_it_a_thread_lends_its_turn() -> None:
+    turns = Turns(1)
+    order: list[str] = []
+    lent = threading.Event()
+
+    def work(number: int) -> None:
+        if number:
+            lent.set()
+        else:
+            with elsewhere():
+                assert lent.wait(30)
+        order.append(f"{number} works")
+
+    for worker in started(turns, (0, 1), work):
+        worker.join()
+    assert order == ["1 works", "0 works"]
+    turns.take(2)
+    with elsewhere():
+        # Who has none lends none.
+        assert turns._free == 0

@@ -26,6 +26,9 @@ CPU = "cpu"
 KEYS = (AUTO, CPU, "cuda", "mps", "xpu")
 """What a person can ask for; "cuda" is also what PyTorch calls AMD's cards."""
 
+SEVERAL = 4
+"""How many pieces a graphics card computes at once where that is faster: large ones mostly wait for the next order."""
+
 FULL = "full"
 LOST = "lost"
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stemeditor import memory
+from stemeditor import memory, threads
 from stemeditor.methods import device, exported, pytorch
 from stemeditor.methods.base import Remark
 from stemeditor.methods.exported import Array, Compiled, Form
 from stemeditor.methods.segments import fade
 from stemeditor.progress import Progress, Silent
-from stemeditor.threads import aside
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+    from torch.utils.hooks import RemovableHandle
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,32 @@ _SHORTEST_S = 4.0
 _LOOK_S = 0.04
 _WORTH_IT = 1.02
 """Times as fast as single precision from which on a graphics card computes in half."""
+
+_WORTH_MEMORY = 1.1
+"""Times as fast as one after the other from which on it computes several pieces at once."""
+
+
+@dataclass(slots=True, eq=False)
+class _Task:
+    """A piece that waits for a network, where it shall be computed, and what came of it."""
+
+    sound: Array
+    place: str
+    progress: Progress
+    done: bool = False
+    found: Array | None = None
+    problem: BaseException | None = None
+
+    def is_like(self, other: _Task) -> bool:
+        """Whether both can be computed at once."""
+        return self.place == other.place and self.sound.shape == other.sound.shape
+
+    def result(self) -> Array:
+        """Return what was found, or raise what went wrong."""
+        if self.problem is not None:
+            raise self.problem
+        assert self.found is not None
+        return self.found
 
 
 class Engine:
@@ -60,8 +87,12 @@ class Engine:
         self._place = device.CPU
         self._gain: float | None = None
         self._forced = ""
+        self._several: int | None = None
+        self._hooks: list[RemovableHandle] = []
         self._progress: Progress = Silent()
-        self._busy = threading.Lock()
+        self._waiting: list[_Task] = []
+        self._busy = False
+        self._changed = threading.Condition()
 
     def prepare(self) -> None:
         """Write the network in the form of OpenVINO if that is of use here and not done yet."""
@@ -84,18 +115,93 @@ class Engine:
 
         Stops at once when `progress` says so, also while a network is read or a long layer computed. A full or lost
         accelerator costs time, not the result: shorter pieces first, then the processor, and a `Remark` says so.
-        """
-        return aside(lambda seen: self._alone(sound, seen), progress)
 
-    def _alone(self, sound: Array, progress: Progress) -> Array:
-        while not self._busy.acquire(timeout=_LOOK_S):
-            progress.check()
-        self._progress = progress
+        An accelerator is given pieces that wait for it at once, a few of them, if that is faster.
+        """
+        return threads.aside(lambda seen: self._in_turn(_Task(sound, device.chosen().key, seen)), progress)
+
+    def _in_turn(self, task: _Task) -> Array:
+        """Compute a piece, and those that wait beside it, or have it computed by another thread that does so."""
+        with self._changed:
+            self._waiting.append(task)
+            tasks = [] if self._busy else self._taken(task)
+        if tasks:
+            self._do(tasks)
+        else:
+            # Only who has to wait lets the processor begin another piece: else they would all be late.
+            with threads.elsewhere():
+                self._do(self._waited(task))
+        return task.result()
+
+    def _waited(self, task: _Task) -> list[_Task]:
+        """Wait, and return what is to be computed; nothing if the task is done."""
+        with self._changed:
+            try:
+                while self._busy and not task.done:
+                    self._changed.wait(_LOOK_S)
+                    task.progress.check()
+            except BaseException:
+                if task in self._waiting:
+                    self._waiting.remove(task)
+                raise
+            return [] if task.done else self._taken(task)
+
+    def _taken(self, task: _Task) -> list[_Task]:
+        """Take a task, and what can be computed together with it, off those that wait; the network is busy then."""
+        self._busy = True
+        self._waiting.remove(task)
+        tasks = [task]
+        if self._wanted(task) != device.CPU:
+            others = [other for other in self._waiting if other.is_like(task)]
+            tasks += others[: (self._several or 1) - 1]
+        for other in tasks[1:]:
+            self._waiting.remove(other)
+        return tasks
+
+    def _wanted(self, task: _Task) -> str:
+        return self._forced or task.place
+
+    def _do(self, tasks: list[_Task]) -> None:
+        """Compute what was taken; what goes wrong with a piece is told to whoever waits for it."""
+        if not tasks:
+            return
         try:
-            return self._computed(sound)
+            if len(tasks) == 1 or not self._at_once(tasks):
+                for task in tasks:
+                    self._one(task)
+        finally:
+            with self._changed:
+                self._busy = False
+                self._changed.notify_all()
+
+    def _one(self, task: _Task) -> None:
+        self._progress = task.progress
+        try:
+            task.found = self._computed(task.sound, task.place)
+        except BaseException as problem:
+            task.problem = problem
         finally:
             self._progress = Silent()
-            self._busy.release()
+        task.done = True
+
+    def _at_once(self, tasks: list[_Task]) -> bool:
+        """Have an accelerator compute several pieces; return False if it cannot, and do so no more."""
+        place = tasks[0].place
+        try:
+            found = self._here(np.stack([task.sound for task in tasks]), place)
+        except Exception as problem:
+            if device.trouble(problem):
+                log.info("%d pieces at once are too much for %s: %s", len(tasks), place, problem)
+            else:
+                log.exception("%d pieces at once failed", len(tasks))
+        else:
+            for task, one in zip(tasks, found, strict=True):
+                task.found, task.done = one, True
+            return True
+        # Only outside the handler are the tensors of the failed try given back.
+        self._several = 1
+        self._let_go(place)
+        return False
 
     @property
     def shaped(self) -> bool:
@@ -110,13 +216,14 @@ class Engine:
             return f"OpenVINO, {self._compiled.precision}"
         return f"PyTorch on {self._place}"
 
-    def _computed(self, sound: Array) -> Array:
-        wanted = self._forced or device.chosen().key
+    def _computed(self, sound: Array, place: str) -> Array:
+        wanted = self._forced or place
         if wanted == device.CPU and self._start(sound):
             assert self._compiled is not None
             return self._compiled(sound, self._progress)
         try:
-            return self._here(sound, wanted)
+            found: Array = self._here(sound[None], wanted)[0]
+            return found
         except RuntimeError as problem:
             trouble = device.trouble(problem)
             if not trouble or wanted == device.CPU:
@@ -125,11 +232,11 @@ class Engine:
         # Only outside the handler are the tensors of the failed try given back.
         self._let_go(wanted)
         if trouble == device.FULL and self._elastic and sound.shape[-1] > 2 * _SHORTEST_S * self._rate:
-            return self._halved(sound)
+            return self._halved(sound, place)
         self._forced = device.CPU
         what = "The graphics card's memory is full" if trouble == device.FULL else "The graphics card does not answer"
         self._progress.post(Remark(f"{what}: going on on the processor, which takes longer."))
-        return self._computed(sound)
+        return self._computed(sound, place)
 
     def _start(self, sound: Array) -> bool:
         """Have OpenVINO compute, if it is here and takes sound of this length; return whether it does."""
@@ -153,8 +260,8 @@ class Engine:
             self._made = made
         return True
 
-    def _here(self, sound: Array, place: str) -> Array:
-        """Let PyTorch compute."""
+    def _here(self, sounds: Array, place: str) -> Array:
+        """Let PyTorch compute some pieces of one length: (pieces, channels, frames)."""
         pytorch.start()
         import torch
 
@@ -164,17 +271,26 @@ class Engine:
                 self._compiled = None
                 memory.give_back()
             net = self._net = self._build().eval()
-            for part in net.modules():
-                part.register_forward_pre_hook(self._look)
+            self._place = ""
         if place != self._place:
             # If that fails in the middle, some of it is there and some here.
             self._place = ""
             net.to(place)
+            self._watch(net, place)
             self._place = place
-        given = torch.from_numpy(sound)[None].to(place)
-        with torch.inference_mode(), pytorch.precision(self._halves(net, given, place)):
-            found: Array = net(given).float().cpu()[0].numpy()
+        given = torch.from_numpy(sounds).to(place)
+        halves = self._halves(net, given, place)
+        if self._several is None and place != device.CPU:
+            self._several = self._most_at_once(net, given, halves)
+        with torch.inference_mode(), pytorch.precision(halves):
+            found: Array = net(given).float().cpu().numpy()
         return found
+
+    def _watch(self, net: nn.Module, place: str) -> None:
+        """Let every layer ask whether to go on; not on accelerators, which would wait for that."""
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks = [part.register_forward_pre_hook(self._look) for part in net.modules() if place == device.CPU]
 
     def _halves(self, net: nn.Module, given: Tensor, place: str) -> bool:
         """Whether a graphics card computes the network in half precision: if it is faster, and not unwanted."""
@@ -189,11 +305,30 @@ class Engine:
             gain = self._gain = device.remembered(name, lambda: pytorch.gain_of_halves(net, given))
         return gain > _WORTH_IT
 
-    def _halved(self, sound: Array) -> Array:
+    def _most_at_once(self, net: nn.Module, given: Tensor, halves: bool) -> int:
+        """Return how many pieces an accelerator is given at once: several if that is faster, and there is room."""
+        import torch
+
+        precision = "half" if halves else "single"
+        name = f"{device.SEVERAL} at once, {precision}, {device.chosen().name}, {type(net).__name__}"
+        try:
+            gain = device.remembered(
+                f"{name}, PyTorch {torch.__version__}",
+                lambda: pytorch.gain_of_several(net, given[:1], device.SEVERAL, halves),
+            )
+        except RuntimeError as problem:
+            if not device.trouble(problem):
+                raise
+            # Not remembered: another time there may be more room.
+            log.info("there is no room for %s: %s", name, problem)
+            return 1
+        return device.SEVERAL if gain > _WORTH_MEMORY else 1
+
+    def _halved(self, sound: Array, place: str) -> Array:
         """Compute two overlapping halves, and fade from one into the other."""
         middle, reach = sound.shape[-1] // 2, int(_JOIN_S * self._rate / 2)
-        first = self._computed(sound[..., : middle + reach])
-        second = self._computed(sound[..., middle - reach :])
+        first = self._computed(sound[..., : middle + reach], place)
+        second = self._computed(sound[..., middle - reach :], place)
         rise = fade(2 * reach)
         join = first[..., middle - reach :] * (1 - rise) + second[..., : 2 * reach] * rise
         return np.concatenate([first[..., : middle - reach], join, second[..., 2 * reach :]], axis=-1)

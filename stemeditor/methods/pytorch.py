@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 
 _LIBRARIES = {"linux": ("libtorch_global_deps.so", "libtorch.so"), "darwin": ("libtorch.dylib",)}
 
+_BUSY_S = 0.25
+"""What takes a card longer than this keeps it busy: more at once would not be faster."""
+
 
 def start() -> None:
     """Import PyTorch so that sound goes on meanwhile; nothing happens where it is imported or missing.
@@ -54,14 +57,38 @@ def precision(halves: bool) -> torch.autocast:
 
 def gain_of_halves(net: nn.Module, given: Tensor) -> float:
     """Return how many times as fast a graphics card is in half precision, for a network and what it is given."""
+    times = [_timed(net, given, halves) for halves in (False, True, False, True)]
+    # The first of each has plans to make.
+    return times[2] / times[3]
+
+
+def gain_of_several(net: nn.Module, given: Tensor, count: int, halves: bool) -> float:
+    """Return how many times as fast a card computes several pieces at once than one after the other.
+
+    Parameters
+    ----------
+    net
+        A network that takes any number of pieces.
+    given
+        One piece, (1, ...).
+    count
+        How many.
+    halves
+        Whether in half precision.
+    """
+    alone = [_timed(net, given, halves) for _ in range(2)][1]
+    if alone > _BUSY_S:
+        return 1.0
+    together = given.repeat(count, *[1] * (given.dim() - 1))
+    return count * alone / [_timed(net, together, halves) for _ in range(2)][1]
+
+
+def _timed(net: nn.Module, given: Tensor, halves: bool) -> float:
+    """Return how many seconds a network takes."""
     import torch
 
-    times: dict[bool, float] = {}
-    for halves in (False, True, False, True):
-        began = time.perf_counter()
-        with torch.inference_mode(), precision(halves):
-            # To ask for a number is to wait for all that comes before it.
-            float(net(given).flatten()[0])
-        # The first of each has plans to make.
-        times[halves] = time.perf_counter() - began
-    return times[False] / times[True]
+    began = time.perf_counter()
+    with torch.inference_mode(), precision(halves):
+        # To ask for a number is to wait for all that comes before it.
+        float(net(given).flatten()[0])
+    return time.perf_counter() - began

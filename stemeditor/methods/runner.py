@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
-from functools import partial
+from threading import Event
 from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -32,6 +33,7 @@ from stemeditor.methods.base import (
 from stemeditor.methods.excerpt import differs
 from stemeditor.methods.segments import Segment, grid, plan
 from stemeditor.progress import Part, Progress
+from stemeditor.threads import Deserted, Turns
 
 RESIDUAL = "residual"
 
@@ -40,9 +42,12 @@ _FIRST_SHARE = 0.4
 
 _MOST_SHIFT_S = 0.5
 
-_AHEAD = 2
-"""Segments on their way beside the one that is put in its place: a graphics card computes one of them, and does not
-wait for the processor, which prepares the other or is not done with the last."""
+_AHEAD = 2 * device.SEVERAL
+"""Segments on their way beside the one that is put in its place: a graphics card computes some of them, and does not
+wait for the processor, which prepares others or is not done with the last."""
+
+_AT_WORK = max(2, (os.cpu_count() or 1) // 4)
+"""How many of them the processor works on at a time: all at once, the first sound would come last."""
 
 Stretch: TypeAlias = tuple[int, Stems]
 """First frame, and stems from there on."""
@@ -173,18 +178,26 @@ def _taken_apart(
             yield segment, _separated(song, method, params, segment, progress)
         return
     waiting: deque[tuple[Segment, Future[Stems]]] = deque()
+    turns, left = Turns(_AT_WORK), Event()
+    watched = Deserted(progress, left)
+
+    def work(number: int, segment: Segment) -> Stems:
+        with turns.turn(number):
+            watched.check()
+            return _separated(song, method, params, segment, watched)
+
     with ThreadPoolExecutor(_AHEAD, "segments") as pool:
         try:
-            for segment in plan:
+            for number, segment in enumerate(plan):
                 progress.check()
                 # Which device was asked for is known to this thread alone.
-                work = partial(copy_context().run, _separated, song, method, params, segment, progress)
-                waiting.append((segment, pool.submit(work)))
+                waiting.append((segment, pool.submit(copy_context().run, work, number, segment)))
                 if len(waiting) > _AHEAD:
                     yield _first(waiting)
             while waiting:
                 yield _first(waiting)
         finally:
+            left.set()
             for _, job in waiting:
                 job.cancel()
 

@@ -3,12 +3,16 @@
 import pytest
 import torch
 
-from stemeditor.methods import device
+from stemeditor.methods import device, pytorch
 from stemeditor.methods.device import Device
 
 
 def put(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let this machine have a card of that key, on which tensors are where they were."""
+    """Let this machine have a card of that key, on which tensors are where they were.
+
+    It computes one piece after the other.
+    """
+    monkeypatch.setattr(pytorch, "gain_of_several", lambda *given: 1.0)
     monkeypatch.setattr(device, "found", lambda: (Device(key, "Card"), Device("cpu", "Processor")))
     monkeypatch.setattr(device, "rate", lambda one: 2.0 if one.key == key else 1.0)
     for kind in (torch.Tensor, torch.nn.Module):

@@ -5,6 +5,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,18 +19,23 @@ import torch
 
 from stemeditor import paths, settings
 from stemeditor.errors import Cancelled, DeviceProblem
-from stemeditor.methods import device, exported, pytorch
+from stemeditor.methods import device, exported, neural, pytorch
 from stemeditor.methods.base import Remark
 from stemeditor.methods.demucs import SOURCES
 from stemeditor.methods.device import Device
 from stemeditor.methods.engine import Engine
 from stemeditor.methods.exported import ENDING, Array, Form, export
 from stemeditor.methods.hybrid_core import HybridCore
+from stemeditor.methods.spleeter import BINS, HOPS
+from stemeditor.nets.fronts import JoinedHeart
 from stemeditor.nets.hybrid_heart import HybridHeart
+from stemeditor.nets.roformer import BANDS, Roformer, split_bands
+from stemeditor.nets.spleeter import Spleeter
 from stemeditor.progress import Silent, Stoppable
 from stemeditor.settings import Settings
+from tests.conftest import ExpectedLogs
 from tests.helpers.card import card, put
-from tests.helpers.networks import demucs
+from tests.helpers.networks import demucs, seeded
 
 RATE = 1000
 
@@ -161,6 +169,194 @@ def test_what_halves_gain_is_measured_after_a_first_go(monkeypatch: pytest.Monke
     assert 2.5 < pytorch.gain_of_halves(Waiting(), torch.ones(1, 2, 5)) < 4.5
 
 
+class Counting(Doubling):
+    """Notes how many pieces it is given at once; the first time, it waits until told to go on."""
+
+    def __init__(self, most: int = 10**9, words: str = "CUDA out of memory.") -> None:
+        super().__init__()
+        self.counts: list[int] = []
+        self.most_pieces, self.trouble = most, words
+        self.begun, self.go_on = threading.Event(), threading.Event()
+
+    def forward(self, sound: torch.Tensor) -> torch.Tensor:
+        self.counts.append(len(sound))
+        self.begun.set()
+        assert self.go_on.wait(30)
+        if len(sound) > self.most_pieces:
+            raise RuntimeError(self.trouble)
+        return super().forward(sound)
+
+
+def computed(engine: Engine, net: Counting, sounds: list[Array]) -> list[Array]:
+    """Return what comes of pieces that all wait while the first of them is computed."""
+    with ThreadPoolExecutor(len(sounds)) as pool:
+        jobs = [pool.submit(copy_context().run, engine, sounds[0], Silent())]
+        assert net.begun.wait(30)
+        jobs += [pool.submit(copy_context().run, engine, sound, Silent()) for sound in sounds[1:]]
+        while len(engine._waiting) < len(sounds) - 1:
+            time.sleep(0.001)
+        net.go_on.set()
+        return [job.result() for job in jobs]
+
+
+def waves(count: int) -> list[Array]:
+    return [wave(RATE) * np.float32(number + 1) for number in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("place", "gain", "counts"), [("xpu", 2.0, [1, 4, 2]), ("xpu", 1.05, [1] * 7), ("cpu", 2.0, [1] * 7)]
+)
+def test_a_card_is_given_several_pieces_at_once_where_that_is_faster(
+    card: None, place: str, gain: float, counts: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def measured(net: torch.nn.Module, given: torch.Tensor, count: int, halves: bool) -> float:
+        asked.append(count)
+        return gain
+
+    monkeypatch.setattr(pytorch, "gain_of_several", measured)
+    for _ in range(2):
+        net = Counting()
+        sounds = waves(7)
+        with device.using(place):
+            found = computed(Engine(lambda net=net: net, RATE), net, sounds)  # type: ignore[misc]
+        assert all(np.array_equal(one, np.stack([sound, sound])) for one, sound in zip(found, sounds, strict=True))
+        assert net.counts == counts
+    # Once, whichever engine: it is remembered.
+    assert asked == ([] if place == "cpu" else [device.SEVERAL])
+
+
+def test_pieces_of_other_lengths_are_computed_by_themselves(card: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pytorch, "gain_of_several", lambda *given: 2.0)
+    net = Counting()
+    sounds = [*waves(3), wave(RATE // 2), wave(RATE // 3)]
+    found = computed(Engine(lambda: net, RATE), net, sounds)
+    assert all(np.array_equal(one, np.stack([sound, sound])) for one, sound in zip(found, sounds, strict=True))
+    assert sorted(net.counts) == [1, 1, 1, 2]
+
+
+@pytest.mark.parametrize("words", ["CUDA out of memory.", "CUDA error: device lost"])
+def test_several_pieces_that_do_not_fit_are_computed_one_by_one(
+    card: None, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pytorch, "gain_of_several", lambda *given: 2.0)
+    net = Counting(1, words)
+    engine, sounds = Engine(lambda: net, RATE), waves(7)
+    found = computed(engine, net, sounds)
+    assert all(np.array_equal(one, np.stack([sound, sound])) for one, sound in zip(found, sounds, strict=True))
+    # Tried once; the card goes on.
+    assert net.counts == [1, 4, *[1] * 6]
+    assert engine.program == "PyTorch on xpu"
+
+
+def test_where_several_pieces_have_no_room_from_the_start_one_is_computed(
+    card: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measured(*given: object) -> float:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(pytorch, "gain_of_several", measured)
+    net = Counting()
+    sounds = waves(3)
+    found = computed(Engine(lambda: net, RATE), net, sounds)
+    assert all(np.array_equal(one, np.stack([sound, sound])) for one, sound in zip(found, sounds, strict=True))
+    assert net.counts == [1, 1, 1]
+    # Another time there may be more room.
+    monkeypatch.setattr(pytorch, "gain_of_several", lambda *given: 2.0)
+    net = Counting()
+    computed(Engine(lambda: net, RATE), net, sounds)
+    assert net.counts == [1, 2]
+
+
+def test_a_bug_with_several_pieces_is_logged_and_costs_nobody_a_piece(
+    card: None, monkeypatch: pytest.MonkeyPatch, logs: ExpectedLogs
+) -> None:
+    logs.expect("3 pieces at once failed")
+    monkeypatch.setattr(pytorch, "gain_of_several", lambda *given: 2.0)
+    net = Counting(1, "shapes cannot be multiplied")
+    sounds = waves(4)
+    found = computed(Engine(lambda: net, RATE), net, sounds)
+    assert all(np.array_equal(one, np.stack([sound, sound])) for one, sound in zip(found, sounds, strict=True))
+    assert net.counts == [1, 3, 1, 1, 1]
+
+
+def test_who_gives_up_while_waiting_costs_the_others_nothing(card: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pytorch, "gain_of_several", lambda *given: 2.0)
+    net = Counting()
+    engine, stopped = Engine(lambda: net, RATE), Stoppable()
+    sound = wave(RATE)
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(engine, sound, Silent())
+        assert net.begun.wait(30)
+        given_up, kept = pool.submit(engine, sound, stopped), pool.submit(engine, sound, Silent())
+        while len(engine._waiting) < 2:
+            time.sleep(0.001)
+        stopped.cancel()
+        with pytest.raises(Cancelled):
+            given_up.result()
+        while len(engine._waiting) > 1:
+            time.sleep(0.001)
+        net.go_on.set()
+        assert np.array_equal(first.result(), kept.result())
+    assert net.counts == [1, 1]
+
+
+@pytest.mark.parametrize(("each_s", "gain"), [(0.02, 4.0), (0.3, 1.0)])
+def test_what_several_pieces_at_once_gain_is_measured_unless_the_card_is_busy(each_s: float, gain: float) -> None:
+    counts: list[int] = []
+
+    class Waiting(torch.nn.Module):
+        def forward(self, sound: torch.Tensor) -> torch.Tensor:
+            counts.append(len(sound))
+            # As long for one as for four; longer the first time.
+            time.sleep(each_s * (3 if counts.count(len(sound)) == 1 else 1))
+            return sound
+
+    assert pytorch.gain_of_several(Waiting(), torch.ones(1, 2, 5), 4, False) == pytest.approx(gain, rel=0.4)
+    assert counts == ([1, 1, 4, 4] if gain > 1 else [1, 1])
+
+
+def open_unmix() -> torch.nn.Module:
+    from openunmix.model import OpenUnmix
+
+    return seeded(lambda: OpenUnmix(2049, 2, 16, max_bin=1487))
+
+
+NETS: dict[str, tuple[Callable[[], torch.nn.Module], tuple[int, ...]]] = {
+    "HTDemucs": (lambda: demucs("HTDemucs", SOURCES), (2, 44100)),
+    # Recurrent layers hear more than 4.6 s in windows.
+    "HDemucs": (lambda: without_transformer(), (2, 5 * 44100)),
+    "Open-Unmix": (open_unmix, (2, 2049, 20)),
+    "Spleeter": (lambda: seeded(lambda: Spleeter(2)), (2, BINS, HOPS)),
+    "RoFormer": (
+        lambda: seeded(
+            lambda: Roformer(
+                dim=16, depth=1, stems=2, bands=split_bands(BANDS), linear_depth=1, heads=2, head_dim=8, mask_layers=2
+            )
+        ),
+        (2, 30000),
+    ),
+    "compact": (lambda: JoinedHeart(neural.read(neural.Compact().path)), (2, 2, 2049, 60)),
+}
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_every_network_gives_several_pieces_at_once_what_it_gives_each(name: str) -> None:
+    build, shape = NETS[name]
+    sounds = np.random.default_rng(4).normal(0, 0.1, (3, *shape)).astype(np.float32)
+    sounds[1] *= 5.0
+    sounds[2, ..., shape[-1] // 2 :] = 0.0
+    if name == "Open-Unmix":
+        sounds = np.abs(sounds)
+    engine = Engine(build, 44100)
+    found = engine._here(sounds, device.CPU)
+    for one, sound in zip(found, sounds, strict=True):
+        alone = engine(sound, Silent())
+        assert np.abs(alone).max() > 1e-3
+        assert np.abs(one - alone).max() < 1e-4 * np.abs(alone).max()
+
+
 def test_a_bug_is_no_full_memory(card: None) -> None:
     with pytest.raises(RuntimeError, match="mat1 and mat2"):
         Engine(lambda: Doubling(most=0, words="mat1 and mat2 shapes cannot be multiplied"), RATE)(wave(RATE), Silent())
@@ -223,7 +419,7 @@ def test_threads_that_want_the_same_network_wait_and_may_give_up() -> None:
     found: list[object] = []
     first = threading.Thread(target=lambda: found.append(engine(wave(RATE), Silent())))
     first.start()
-    while not engine._busy.locked():
+    while not engine._busy:
         time.sleep(0.001)
     stopped = Stoppable()
     stopped.cancel()

@@ -1,4 +1,5 @@
 import threading
+import time
 from weakref import ref
 
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stemeditor import threads
 from stemeditor.audio.buffer import Audio
 from stemeditor.errors import Cancelled, UserError
 from stemeditor.methods import device, registry, runner
@@ -69,14 +71,28 @@ def test_a_method_that_has_no_stem_for_the_rest_gets_a_residual() -> None:
     assert np.allclose(stems["residual"], samples * 0.5, atol=1e-6)
 
 
-def test_a_graphics_card_does_not_wait_for_the_processor(card: None) -> None:
-    samples = music(5.3)
-    net = Toy(family="network")
+def test_a_graphics_card_does_not_wait_for_the_processor(card: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "_AT_WORK", 2)
+    samples = music(20.3)
+    meeting = threading.Barrier(2, timeout=30)
+    at_work: list[int] = [0]
+    most: list[int] = []
+
+    def give(mix: Audio) -> np.ndarray:
+        at_work[0] += 1
+        if len(net.seen) < 3:
+            meeting.wait()
+        most.append(at_work[0])
+        at_work[0] -= 1
+        return mix.samples * np.float32(0.5)
+
+    net = Toy(give, family="network")
     pieces = runner.stream(Audio(samples, 44100), net, {}, Silent())
     first = next(pieces)
-    # The first two that come next are on their way, and no more.
-    assert 2 <= len(net.seen) <= 3
+    # Those that come next are on their way, and no more.
+    assert 2 <= len(net.seen) <= 1 + runner._AHEAD
     rest = [first, *pieces]
+    assert max(most) == 2
     assert threading.active_count() == 1
     found = np.concatenate([piece.stems["left"] for piece in rest], axis=1)
     assert np.array_equal(found, joined(Toy(), samples)[1]["left"])
@@ -84,6 +100,27 @@ def test_a_graphics_card_does_not_wait_for_the_processor(card: None) -> None:
         alone = Toy(family="network")
         next(runner.stream(Audio(samples, 44100), alone, {}, Silent()))
     assert len(alone.seen) == 1
+
+
+def test_while_a_card_computes_pieces_the_processor_prepares_others(
+    card: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "_AT_WORK", 2)
+    meeting = threading.Barrier(runner._AHEAD, timeout=30)
+
+    def give(mix: Audio) -> np.ndarray:
+        with threads.elsewhere():
+            meeting.wait()
+        return mix.samples * np.float32(0.5)
+
+    # All segments but the first, which ends behind 0.4 s, begin 0.8 s apart.
+    net = Toy(give, family="network")
+    samples = music(0.4 + 0.8 * (2 * runner._AHEAD - 1))
+    found = np.concatenate(
+        [piece.stems["left"] for piece in runner.stream(Audio(samples, 44100), net, {}, Silent())], axis=1
+    )
+    assert len(net.seen) == 2 * runner._AHEAD
+    assert np.allclose(found, samples * 0.5, atol=1e-6)
 
 
 def test_a_remark_is_heard_once() -> None:
@@ -114,11 +151,14 @@ def test_what_was_begun_ahead_ends_with_the_rest(card: None) -> None:
     net = Toy(give, family="network")
     with device.using("xpu"), pytest.raises(Cancelled):
         list(runner.stream(Audio(music(8.0), 44100), net, {}, Silent()))
-    assert len(net.seen) <= 6
-    abandoned = runner.stream(Audio(music(8.0), 44100), Toy(family="network"), {}, Silent())
+    assert len(net.seen) <= 4 + runner._AHEAD
+    slow = Toy(lambda mix: time.sleep(0.05) or mix.samples, family="network")
+    abandoned = runner.stream(Audio(music(20.0), 44100), slow, {}, Silent())
     next(abandoned)
     abandoned.close()
     assert threading.active_count() == 1
+    # What had a turn was done; what waited for one ended.
+    assert len(slow.seen) < runner._AHEAD
 
 
 def test_nothing_of_a_piece_is_kept_while_the_next_is_computed() -> None:

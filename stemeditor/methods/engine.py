@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stemeditor import memory, threads
+from stemeditor import memory
 from stemeditor.methods import device, exported, pytorch
 from stemeditor.methods.base import Remark
+from stemeditor.methods.batching import Batcher, Task
 from stemeditor.methods.exported import Array, Compiled, Form
 from stemeditor.methods.segments import fade
 from stemeditor.progress import Progress, Silent
+from stemeditor.threads import aside
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -25,35 +25,11 @@ log = logging.getLogger(__name__)
 
 _JOIN_S = 1.0
 _SHORTEST_S = 4.0
-_LOOK_S = 0.04
 _WORTH_IT = 1.02
 """Times as fast as single precision from which on a graphics card computes in half."""
 
 _WORTH_MEMORY = 1.1
 """Times as fast as one after the other from which on it computes several pieces at once."""
-
-
-@dataclass(slots=True, eq=False)
-class _Task:
-    """A piece that waits for a network, where it shall be computed, and what came of it."""
-
-    sound: Array
-    place: str
-    progress: Progress
-    done: bool = False
-    found: Array | None = None
-    problem: BaseException | None = None
-
-    def is_like(self, other: _Task) -> bool:
-        """Whether both can be computed at once."""
-        return self.place == other.place and self.sound.shape == other.sound.shape
-
-    def result(self) -> Array:
-        """Return what was found, or raise what went wrong."""
-        if self.problem is not None:
-            raise self.problem
-        assert self.found is not None
-        return self.found
 
 
 class Engine:
@@ -90,9 +66,7 @@ class Engine:
         self._several: int | None = None
         self._hooks: list[RemovableHandle] = []
         self._progress: Progress = Silent()
-        self._waiting: list[_Task] = []
-        self._busy = False
-        self._changed = threading.Condition()
+        self._batcher = Batcher(self._do, self._most)
 
     def prepare(self) -> None:
         """Write the network in the form of OpenVINO if that is of use here and not done yet."""
@@ -118,63 +92,21 @@ class Engine:
 
         An accelerator is given pieces that wait for it at once, a few of them, if that is faster.
         """
-        return threads.aside(lambda seen: self._in_turn(_Task(sound, device.chosen().key, seen)), progress)
+        return aside(lambda seen: self._batcher.run(Task(sound, device.chosen().key, seen)), progress)
 
-    def _in_turn(self, task: _Task) -> Array:
-        """Compute a piece, and those that wait beside it, or have it computed by another thread that does so."""
-        with self._changed:
-            self._waiting.append(task)
-            tasks = [] if self._busy else self._taken(task)
-        if tasks:
-            self._do(tasks)
-        else:
-            # Only who has to wait lets the processor begin another piece: else they would all be late.
-            with threads.elsewhere():
-                self._do(self._waited(task))
-        return task.result()
+    def _most(self, task: Task) -> int:
+        """Return how many pieces that are like this one can be computed at once."""
+        place = self._forced or task.place
+        return 1 if place == device.CPU or self._several is None else self._several
 
-    def _waited(self, task: _Task) -> list[_Task]:
-        """Wait, and return what is to be computed; nothing if the task is done."""
-        with self._changed:
-            try:
-                while self._busy and not task.done:
-                    self._changed.wait(_LOOK_S)
-                    task.progress.check()
-            except BaseException:
-                if task in self._waiting:
-                    self._waiting.remove(task)
-                raise
-            return [] if task.done else self._taken(task)
-
-    def _taken(self, task: _Task) -> list[_Task]:
-        """Take a task, and what can be computed together with it, off those that wait; the network is busy then."""
-        self._busy = True
-        self._waiting.remove(task)
-        tasks = [task]
-        if self._wanted(task) != device.CPU:
-            others = [other for other in self._waiting if other.is_like(task)]
-            tasks += others[: (self._several or 1) - 1]
-        for other in tasks[1:]:
-            self._waiting.remove(other)
-        return tasks
-
-    def _wanted(self, task: _Task) -> str:
-        return self._forced or task.place
-
-    def _do(self, tasks: list[_Task]) -> None:
-        """Compute what was taken; what goes wrong with a piece is told to whoever waits for it."""
-        if not tasks:
+    def _do(self, tasks: list[Task]) -> None:
+        """Compute pieces of one length; what goes wrong with one is told to whoever waits for it."""
+        if len(tasks) > 1 and self._at_once(tasks):
             return
-        try:
-            if len(tasks) == 1 or not self._at_once(tasks):
-                for task in tasks:
-                    self._one(task)
-        finally:
-            with self._changed:
-                self._busy = False
-                self._changed.notify_all()
+        for task in tasks:
+            self._one(task)
 
-    def _one(self, task: _Task) -> None:
+    def _one(self, task: Task) -> None:
         self._progress = task.progress
         try:
             task.found = self._computed(task.sound, task.place)
@@ -184,7 +116,7 @@ class Engine:
             self._progress = Silent()
         task.done = True
 
-    def _at_once(self, tasks: list[_Task]) -> bool:
+    def _at_once(self, tasks: list[Task]) -> bool:
         """Have an accelerator compute several pieces; return False if it cannot, and do so no more."""
         place = tasks[0].place
         try:
@@ -281,7 +213,7 @@ class Engine:
         given = torch.from_numpy(sounds).to(place)
         halves = self._halves(net, given, place)
         if self._several is None and place != device.CPU:
-            self._several = self._most_at_once(net, given, halves)
+            self._several = self._measured(net, given, halves)
         with torch.inference_mode(), pytorch.precision(halves):
             found: Array = net(given).float().cpu().numpy()
         return found
@@ -305,7 +237,7 @@ class Engine:
             gain = self._gain = device.remembered(name, lambda: pytorch.gain_of_halves(net, given))
         return gain > _WORTH_IT
 
-    def _most_at_once(self, net: nn.Module, given: Tensor, halves: bool) -> int:
+    def _measured(self, net: nn.Module, given: Tensor, halves: bool) -> int:
         """Return how many pieces an accelerator is given at once: several if that is faster, and there is room."""
         import torch
 

@@ -1,11 +1,13 @@
 """Our engine beside the programs that networks were published with: speed, first sound, memory, difference.
 
     .venv/bin/python tests/benchmarks/engine.py [--seconds 60] [--rounds 2] [--models htdemucs,umxl] [--device cpu]
+                                              [--card-mb 500]
 
 Both sides compute the same network with the same random weights, the same overlap, and no shifts, in turn: ours,
 theirs, ours, theirs. On a processor every measurement is a process of its own; on a graphics card, whose memory is the
 one that is told then, all are in one. Where half precision is faster, ours is measured in it, and once more with
-"Compute exactly" set. Asserts nothing.
+"Compute exactly" set. With `--card-mb` ours gets only so much of a graphics card's memory (libraries take some of their
+own beside it), and what it tells the person then is printed. Asserts nothing.
 
 "first sound" is when the first stem can be heard: theirs give the whole song at the end. "difference" is the largest
 between the stems of the first half minute and theirs, beside full scale, and how far below them it lies as a whole.
@@ -14,6 +16,7 @@ between the stems of the first half minute and theirs, beside full scale, and ho
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import resource
@@ -170,14 +173,20 @@ def bring_roformer(net: nn.Module) -> None:
 def ours(key: str, first: list[float]) -> Callable[[np.ndarray], np.ndarray]:
     from stemeditor.audio.buffer import Audio
     from stemeditor.methods import registry, runner
+    from stemeditor.methods.base import Remark
     from stemeditor.progress import Silent
+
+    class Heard(Silent):
+        def post(self, piece: object) -> None:
+            if isinstance(piece, Remark):
+                print(f"    {key}: {piece.text}", flush=True)
 
     method = registry.load(key)
 
     def separate(song: np.ndarray) -> np.ndarray:
         began = time.perf_counter()
         kept: list[np.ndarray] = []
-        for piece in runner.stream(Audio(song, RATE), method, {}, Silent()):
+        for piece in runner.stream(Audio(song, RATE), method, {}, Heard()):
             if not first:
                 first.append(time.perf_counter() - began)
             if piece.start < KEPT_S * RATE:
@@ -268,6 +277,20 @@ def measure(key: str, side: str, seconds: float, device: str, out: Path) -> dict
     return {"speed": seconds / elapsed, "first": first[0] if first else elapsed, "memory": peak_mb(device)}
 
 
+def limit(card_mb: float | None) -> None:
+    """Let the graphics card have so much memory; all of it by default."""
+    import torch
+
+    # What networks of another measurement lie in is given back first.
+    from stemeditor.methods import pretrained
+
+    pretrained.forget()
+    gc.collect()
+    torch.cuda.empty_cache()
+    whole_mb = torch.cuda.get_device_properties(0).total_memory / 1e6
+    torch.cuda.set_per_process_memory_fraction(1.0 if card_mb is None else min(card_mb / whole_mb, 1.0))
+
+
 def peak_mb(device: str) -> float:
     """Return the most memory that was taken, on a graphics card since it was last asked."""
     if device == "cuda":
@@ -287,6 +310,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--models", default=",".join((*ALONE, *PAIRS)))
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--card-mb", type=float)
     parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one:
@@ -331,6 +355,8 @@ def here(folder: Path, key: str, side: str, given: argparse.Namespace) -> dict[s
         put(key)
         return {}
     settings.Settings(settings.file()).set("exact", side == EXACT)
+    if given.card_mb:
+        limit(given.card_mb if side != THEIRS else None)
     with device.using(given.device):
         return measure(key, side, given.seconds, given.device, folder / f"{key}-{side}.npy")
 

@@ -40,34 +40,24 @@ class Batcher:
     """Lets one thread at a time compute: its own task, and those beside it that can be computed at once.
 
     As long as nobody waits every task is computed alone, and none waits for others to come.
-
-    Parameters
-    ----------
-    compute
-        Does tasks that are alike, one or more: each is `done` behind it, with what was found or what went wrong.
-    most
-        Returns how many tasks may be computed at once, of those that are like this one.
     """
 
-    def __init__(self, compute: Callable[[list[Task]], None], most: Callable[[Task], int]) -> None:
-        self._compute = compute
-        self._most = most
+    def __init__(self) -> None:
         self._waiting: list[Task] = []
         self._busy = False
         self._changed = threading.Condition()
 
-    @property
-    def waiting(self) -> int:
-        """How many tasks wait for those that are computed."""
-        return len(self._waiting)
-
-    @property
-    def busy(self) -> bool:
-        """Whether something is computed."""
-        return self._busy
-
-    def run(self, task: Task) -> Array:
+    def run(self, task: Task, compute: Callable[[list[Task]], None], most: Callable[[Task], int]) -> Array:
         """Return what comes of a task. Whoever has to wait looks at its progress meanwhile.
+
+        Parameters
+        ----------
+        task
+            Not done yet.
+        compute
+            Does tasks that are alike, one or more: each is `done` behind it, with what was found or what went wrong.
+        most
+            Returns how many tasks may be computed at once, of those that are like this one.
 
         Raises
         ------
@@ -76,18 +66,18 @@ class Batcher:
         """
         with self._changed:
             self._waiting.append(task)
-            tasks = [] if self._busy else self._taken(task)
+            tasks = [] if self._busy else self._taken(task, most)
         if tasks:
-            self._do(tasks)
+            self._do(tasks, compute)
         else:
             # Only who has to wait lets the processor begin another piece: else they would all be late.
             with threads.elsewhere():
-                tasks = self._waited(task)
+                tasks = self._waited(task, most)
                 if tasks:
-                    self._do(tasks)
+                    self._do(tasks, compute)
         return task.result()
 
-    def _waited(self, task: Task) -> list[Task]:
+    def _waited(self, task: Task, most: Callable[[Task], int]) -> list[Task]:
         """Wait, and return what is to be computed; nothing if another thread has done the task."""
         with self._changed:
             try:
@@ -98,19 +88,19 @@ class Batcher:
                 if task in self._waiting:
                     self._waiting.remove(task)
                 raise
-            return [] if task.done else self._taken(task)
+            return [] if task.done else self._taken(task, most)
 
-    def _taken(self, task: Task) -> list[Task]:
+    def _taken(self, task: Task, most: Callable[[Task], int]) -> list[Task]:
         """Take a task, and what can be computed with it, off those that wait."""
         self._busy = True
         like = [other for other in self._waiting if other is not task and other.is_like(task)]
-        tasks = [task, *like[: self._most(task) - 1]]
+        tasks = [task, *like[: most(task) - 1]]
         self._waiting = [other for other in self._waiting if other not in tasks]
         return tasks
 
-    def _do(self, tasks: list[Task]) -> None:
+    def _do(self, tasks: list[Task], compute: Callable[[list[Task]], None]) -> None:
         try:
-            self._compute(tasks)
+            compute(tasks)
         finally:
             with self._changed:
                 self._busy = False

@@ -66,7 +66,7 @@ class Engine:
         self._several: int | None = None
         self._hooks: list[RemovableHandle] = []
         self._progress: Progress = Silent()
-        self._batcher = Batcher(self._do, self._most)
+        self._batcher = Batcher()
 
     def prepare(self) -> None:
         """Write the network in the form of OpenVINO if that is of use here and not done yet."""
@@ -92,7 +92,11 @@ class Engine:
 
         An accelerator is given pieces that wait for it at once, a few of them, if that is faster.
         """
-        return aside(lambda seen: self._batcher.run(Task(sound, device.chosen().key, seen)), progress)
+
+        def run(seen: Progress) -> Array:
+            return self._batcher.run(Task(sound, device.chosen().key, seen), self._do, self._most)
+
+        return aside(run, progress)
 
     def _most(self, task: Task) -> int:
         """Return how many pieces that are like this one can be computed at once."""
@@ -230,29 +234,20 @@ class Engine:
             return False
         gain = self._gain
         if gain is None:
-            import torch
-
             # Large cards wait for what they shall do next, and changes of precision are more to do.
-            name = f"half precision, {device.chosen().name}, {type(net).__name__}, PyTorch {torch.__version__}"
-            gain = self._gain = device.remembered(name, lambda: pytorch.gain_of_halves(net, given))
+            gain = self._gain = _remembered("half precision", net, lambda: pytorch.gain_of_halves(net, given))
         return gain > _WORTH_IT
 
     def _measured(self, net: nn.Module, given: Tensor, halves: bool) -> int:
         """Return how many pieces an accelerator is given at once: several if that is faster, and there is room."""
-        import torch
-
-        precision = "half" if halves else "single"
-        name = f"{device.SEVERAL} at once, {precision}, {device.chosen().name}, {type(net).__name__}"
+        what = f"{device.SEVERAL} at once, {'half' if halves else 'single'} precision"
         try:
-            gain = device.remembered(
-                f"{name}, PyTorch {torch.__version__}",
-                lambda: pytorch.gain_of_several(net, given[:1], device.SEVERAL, halves),
-            )
+            gain = _remembered(what, net, lambda: pytorch.gain_of_several(net, given, device.SEVERAL, halves))
         except RuntimeError as problem:
             if not device.trouble(problem):
                 raise
             # Not remembered: another time there may be more room.
-            log.info("there is no room for %s: %s", name, problem)
+            log.info("there is no room for %s: %s", what, problem)
             return 1
         return device.SEVERAL if gain > _WORTH_MEMORY else 1
 
@@ -275,3 +270,11 @@ class Engine:
 
     def _look(self, module: nn.Module, given: tuple[Any, ...]) -> None:
         self._progress.check()
+
+
+def _remembered(what: str, net: nn.Module, measure: Callable[[], float]) -> float:
+    """Return what was measured once for a network on the device that computes."""
+    import torch
+
+    name = f"{what}, {device.chosen().name}, {type(net).__name__}, PyTorch {torch.__version__}"
+    return device.remembered(name, measure)

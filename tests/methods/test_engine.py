@@ -193,7 +193,7 @@ def computed(engine: Engine, net: Counting, sounds: list[Array]) -> list[Array]:
         jobs = [pool.submit(copy_context().run, engine, sounds[0], Silent())]
         assert net.begun.wait(30)
         jobs += [pool.submit(copy_context().run, engine, sound, Silent()) for sound in sounds[1:]]
-        while engine._batcher.waiting < len(sounds) - 1:
+        while len(engine._batcher._waiting) < len(sounds) - 1:
             time.sleep(0.001)
         net.go_on.set()
         return [job.result() for job in jobs]
@@ -290,12 +290,12 @@ def test_who_gives_up_while_waiting_costs_the_others_nothing(card: None, monkeyp
         first = pool.submit(engine, sound, Silent())
         assert net.begun.wait(30)
         given_up, kept = pool.submit(engine, sound, stopped), pool.submit(engine, sound, Silent())
-        while engine._batcher.waiting < 2:
+        while len(engine._batcher._waiting) < 2:
             time.sleep(0.001)
         stopped.cancel()
         with pytest.raises(Cancelled):
             given_up.result()
-        while engine._batcher.waiting > 1:
+        while len(engine._batcher._waiting) > 1:
             time.sleep(0.001)
         net.go_on.set()
         assert np.array_equal(first.result(), kept.result())
@@ -355,6 +355,17 @@ def test_every_network_gives_several_pieces_at_once_what_it_gives_each(name: str
         alone = engine(sound, Silent())
         assert np.abs(alone).max() > 1e-3
         assert np.abs(one - alone).max() < 1e-4 * np.abs(alone).max()
+
+
+def test_an_engine_that_nobody_needs_is_gone_at_once() -> None:
+    engine = Engine(Doubling, RATE)
+    kept = ref(engine)
+    gc.disable()
+    try:
+        del engine
+        assert kept() is None
+    finally:
+        gc.enable()
 
 
 def test_a_bug_is_no_full_memory(card: None) -> None:
@@ -419,7 +430,7 @@ def test_threads_that_want_the_same_network_wait_and_may_give_up() -> None:
     found: list[object] = []
     first = threading.Thread(target=lambda: found.append(engine(wave(RATE), Silent())))
     first.start()
-    while not engine._batcher.busy:
+    while not engine._batcher._busy:
         time.sleep(0.001)
     stopped = Stoppable()
     stopped.cancel()

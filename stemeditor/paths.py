@@ -38,6 +38,14 @@ def data_folder() -> Path:
     return Path(platformdirs.user_data_dir("stemeditor", appauthor=False))
 
 
+def written(file: Path) -> float:
+    """Return when a file was last written, in seconds; 0 if it is not there. What was made of it is made anew then."""
+    try:
+        return file.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
 def write_whole(file: Path, text: str) -> None:
     """Write a small file, its folder too: readers, and other programs that write it, see the old text or the new one.
 

@@ -23,8 +23,11 @@ log = logging.getLogger(__name__)
 
 AUTO = "auto"
 CPU = "cpu"
-KEYS = (AUTO, CPU, "cuda", "mps", "xpu")
-"""What a person can ask for; "cuda" is also what PyTorch calls AMD's cards."""
+CUDA = "cuda"
+"""The cards of NVIDIA; PyTorch calls AMD's so, too."""
+
+KEYS = (AUTO, CPU, CUDA, "mps", "xpu")
+"""What a person can ask for."""
 
 SEVERAL = 4
 """How many pieces a graphics card computes at once where that is faster: large ones mostly wait for the next order."""
@@ -71,7 +74,7 @@ def found() -> tuple[Device, ...]:
 
     devices = []
     if torch.cuda.is_available():
-        devices.append(Device("cuda", torch.cuda.get_device_name()))
+        devices.append(Device(CUDA, torch.cuda.get_device_name()))
     if torch.backends.mps.is_available():
         devices.append(Device("mps", "Apple GPU"))
     if hasattr(torch, "xpu") and torch.xpu.is_available():

@@ -214,7 +214,8 @@ class Engine:
             net.to(place)
             self._watch(net, place)
             self._place = place
-        given = torch.from_numpy(sounds).to(place)
+        # A copy: sound is read-only, which PyTorch does not know.
+        given = torch.tensor(sounds).to(place)
         halves = self._halves(net, given, place)
         if self._several is None and place != device.CPU:
             self._several = self._measured(net, given, halves)
@@ -230,7 +231,7 @@ class Engine:
 
     def _halves(self, net: nn.Module, given: Tensor, place: str) -> bool:
         """Whether a graphics card computes the network in half precision: if it is faster, and not unwanted."""
-        if place != "cuda" or exported.exactly():
+        if place != device.CUDA or exported.exactly():
             return False
         gain = self._gain
         if gain is None:

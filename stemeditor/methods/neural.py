@@ -96,7 +96,7 @@ class Neural:
 
     def loaded(self) -> tuple[Engine, Description]:
         """Return what computes the network, and what the network says of itself."""
-        return _engine(self.path, written(self.path))
+        return _engine(self.path, paths.written(self.path))
 
     @property
     def program(self) -> str:
@@ -235,14 +235,6 @@ def own(key: str) -> Neural:
             params=(STEADY,),
         ),
     )
-
-
-def written(path: Path) -> float:
-    """Return when the file was last written: a network that was trained anew is loaded anew."""
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0
 
 
 @lru_cache(maxsize=4)

@@ -12,13 +12,14 @@ from stemeditor.audio.buffer import Audio
 from stemeditor.audio.convert import fit
 from stemeditor.audio.stft import Spectra, Stft
 from stemeditor.errors import FileProblem
-from stemeditor.methods import wiener
+from stemeditor.methods import device, wiener
 from stemeditor.methods.base import MethodInfo, Param, Params, Stems
+from stemeditor.methods.engine import Engine
 from stemeditor.methods.exported import COMPILED, Form, form_of
 from stemeditor.methods.picture_core import PictureCore
 from stemeditor.methods.pretrained import Pretrained
 from stemeditor.progress import Progress
-from stemeditor.weights import reading
+from stemeditor.weights import reading, store
 
 if TYPE_CHECKING:
     from torch import nn
@@ -79,10 +80,12 @@ class OpenUnmix(Pretrained):
     def separate(self, mix: Audio, params: Params, progress: Progress) -> Stems:
         """See `Method.separate`."""
         sound = np.asarray(mix.samples, np.float32)
-        frames = sound.shape[-1]
+        frames, passes = sound.shape[-1], int(params[ITERATIONS.name])
         transform = Stft(self._window, self._hop, mirrored=True)
         # What is shorter than the mirrored ends is first followed by silence.
         padded = fit(sound, max(frames, self._window // 2 + 1))
+        if device.chosen().key == device.CUDA:
+            return dict(zip(self._targets, self._set(passes)(padded, progress)[..., :frames], strict=True))
         spectrum = transform.forward(padded)
         magnitude = np.abs(spectrum)
         phase = spectrum / np.maximum(magnitude, np.float32(1e-30))
@@ -91,7 +94,6 @@ class OpenUnmix(Pretrained):
         ]
         del magnitude, phase
         memory.trim()
-        passes = int(params[ITERATIONS.name])
         for start in range(0, spectrum.shape[-1], _WINDOW):
             part = slice(start, start + _WINDOW)
             guesses = [guess[..., part] for guess in found]
@@ -99,6 +101,21 @@ class OpenUnmix(Pretrained):
                 guess[:] = better
         sounds = threads.each(lambda stem: transform.inverse(stem, padded.shape[-1])[:, :frames], found, progress)
         return dict(zip(self._targets, sounds, strict=True))
+
+    def _set(self, passes: int) -> Engine:
+        """Return all networks with what surrounds them: cards compute that, too, faster than most processors do.
+
+        Only those that know all operations on complex numbers are asked.
+        """
+        files = [store.path(self.pack, f"{name}.pth") for name in self._targets]
+
+        def build() -> nn.Module:
+            from stemeditor.nets.open_unmix_heart import OpenUnmixSet
+
+            nets = [self._read(file) for file in files]
+            return OpenUnmixSet(nets, self._window, self._hop, passes, _WINDOW, _SCALE, float(_LEAST))
+
+        return self._kept(f"set, {passes}", files, lambda rate: Engine(build, rate))
 
     def _form(self, file: Path) -> Form:
         core = PictureCore(self._channels, self._window // 2 + 1)

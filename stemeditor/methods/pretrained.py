@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stemeditor import paths
 from stemeditor.audio.buffer import Audio
 from stemeditor.errors import UserError
 from stemeditor.methods.base import OVERLAP, SHIFTS, MethodInfo, Missing, Param, Params, Preset, Stems
+from stemeditor.methods.engine import Engine
 from stemeditor.methods.exported import Form, exactly
 from stemeditor.progress import Progress
 from stemeditor.weights import catalogue, store
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from stemeditor.methods.engine import Engine
 
 OVERLAP_PARAM = Param(
     OVERLAP,
@@ -89,10 +89,16 @@ class Pretrained(ABC):
             If something is missing (the hint says how to get it), or the file is broken.
         """
         file = store.path(self.pack, name)
-        try:
-            key = (self.info.key, file, file.stat().st_mtime)
-        except OSError:
-            key = (self.info.key, file, 0.0)
+        return self._kept(
+            name, (file,), lambda rate: Engine(lambda: self._read(file), rate, self.elastic, self._form(file))
+        )
+
+    def _kept(self, what: str, files: Iterable[Path], make: Callable[[int], Engine]) -> Engine:
+        """Return what computes networks that are read from files; made at the first call, for a rate in Hz.
+
+        Raises as `engine`.
+        """
+        key = (self.info.key, what, *((file, paths.written(file)) for file in files))
         with _lock:
             # Asked for with every piece: what is missing is only looked for when the network is read.
             if key not in _engines:
@@ -101,11 +107,7 @@ class Pretrained(ABC):
                     raise UserError(lacking.text, f"Get it with: {lacking.command}")
                 while len(_engines) >= _MOST:
                     _engines.pop(next(iter(_engines)))
-                from stemeditor.methods.engine import Engine
-
-                # Read once something is to be computed.
-                rate = self.info.rate or _RATE
-                _engines[key] = Engine(lambda: self._read(file), rate, self.elastic, self._form(file))
+                _engines[key] = make(self.info.rate or _RATE)
             return _engines[key]
 
     def shaped(self, names: Iterable[str]) -> MethodInfo:
@@ -150,7 +152,7 @@ _RATE = 44100
 _MOST = 4
 """How many networks stay in memory: the largest set has as many."""
 
-_engines: dict[tuple[str, Path, float], Engine] = {}
+_engines: dict[tuple[object, ...], Engine] = {}
 _lock = threading.Lock()
 
 

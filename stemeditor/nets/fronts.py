@@ -24,11 +24,13 @@ class ComplexStft(nn.Module):
         Frames in a (periodic Hann) window.
     hop
         Frames between windows.
+    mirrored
+        Whether the ends are mirrored, and no hop is centred behind the end; see `audio.stft.Stft`.
     """
 
-    def __init__(self, window: int, hop: int) -> None:
+    def __init__(self, window: int, hop: int, mirrored: bool = False) -> None:
         super().__init__()
-        self.window, self.hop = window, hop
+        self.window, self.hop, self.mirrored = window, hop, mirrored
         self.register_buffer("shape", torch.hann_window(window), persistent=False)
         self.shape: Tensor
 
@@ -40,13 +42,14 @@ class ComplexStft(nn.Module):
     def forward(self, sound: Tensor) -> Tensor:
         """Transform (..., frames) to complex (..., bins, hops)."""
         lead, frames = sound.shape[:-1], sound.shape[-1]
+        behind = 0 if self.mirrored else -frames % self.hop
         spectra = torch.stft(
-            nn.functional.pad(sound.reshape(-1, frames), (0, -frames % self.hop)),
+            nn.functional.pad(sound.reshape(-1, frames), (0, behind)),
             self.window,
             self.hop,
             window=self.shape,
             center=True,
-            pad_mode="constant",
+            pad_mode="reflect" if self.mirrored else "constant",
             return_complex=True,
         )
         return spectra.reshape(*lead, self.bins, -1)
@@ -60,9 +63,9 @@ class ComplexStft(nn.Module):
             self.hop,
             window=self.shape,
             center=True,
-            length=(spectra.shape[-1] - 1) * self.hop,
+            length=frames,
         )
-        return sound[:, :frames].reshape(*lead, frames)
+        return sound.reshape(*lead, frames)
 
 
 class Points(nn.Module):

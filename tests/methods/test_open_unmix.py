@@ -4,11 +4,13 @@ import torch
 
 from stemeditor import settings
 from stemeditor.audio.buffer import Audio
+from stemeditor.audio.stft import Stft
 from stemeditor.errors import UserError
-from stemeditor.methods import exported, open_unmix, pretrained, pytorch, registry, runner
+from stemeditor.methods import exported, open_unmix, pretrained, pytorch, registry, runner, wiener
 from stemeditor.progress import Silent
 from stemeditor.settings import Settings
 from stemeditor.weights import store
+from tests.helpers.card import put as card
 from tests.helpers.networks import keep, noise, put_state, seeded
 
 CASES = {
@@ -119,3 +121,28 @@ def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatc
     assert lacking.text == "Open-Unmix HQ needs the package openunmix."
     assert lacking.command == "python -m pip install openunmix"
     assert lacking.pack == ""
+
+
+@pytest.mark.parametrize(("key", "seconds"), [("umxhq", 8.37), ("umxse", 11.0), ("umxhq", 0.02)])
+@pytest.mark.parametrize("passes", [0, 2])
+def test_a_card_does_all_of_it_and_finds_the_same(
+    key: str, seconds: float, passes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(key)
+    _, _, _, _, channels, rate = CASES[key]
+    sound = noise(seconds, channels, rate)
+    # Where levels are brought down before the filter, and where a window has nothing to filter.
+    sound[:, : 3 * rate] *= 100.0
+    sound[:, 5 * rate :] = 0.0
+    method = registry.load(key).method
+    params = {"iterations": passes}
+    expected = method.separate(Audio(sound, rate), params, Silent())
+    card("cuda", monkeypatch)
+    Settings(settings.file()).set("exact", True)
+    monkeypatch.setattr(wiener, "scaled", lambda *given: pytest.fail("the processor filters"))
+    monkeypatch.setattr(Stft, "forward", lambda *given: pytest.fail("the processor transforms"))
+    found = method.separate(Audio(sound, rate), params, Silent())
+    assert [*found] == [*expected]
+    for name, stem in found.items():
+        assert stem.shape == sound.shape
+        assert np.abs(stem - expected[name]).max() < 1e-5 * np.abs(sound).max()

@@ -6,8 +6,9 @@ import contextlib
 import ctypes
 import logging
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
@@ -39,6 +40,7 @@ _FREE = "lengths"
 """What is written into a form that holds for other lengths, too: those of earlier versions did not."""
 
 _MADV_DONTNEED = 4
+_FORGET_S = 0.05
 
 _PROBES = 6
 _WORTH_IT = 1.1
@@ -139,11 +141,11 @@ class Compiled:
             wishes |= {"CACHE_DIR": str(form.compiled), "CACHE_MODE": "OPTIMIZE_SIZE"}
         try:
             made = _refitted(program, form, sound) if sound is not None and other else form.path
-            self._model = program.compile_model(made, "CPU", wishes)
+            with _forgetting(form):
+                self._model = program.compile_model(made, "CPU", wishes)
         except RuntimeError as problem:
             raise Refused(f"OpenVINO does not take {form.path.name}: {problem}") from problem
         del made
-        _forget_pages(form)
         memory.trim()
         self._core = form.core
 
@@ -274,14 +276,33 @@ def form_of(weights: Path) -> Path:
     return weights.with_name(f"{weights.stem}{ENDING}")
 
 
-def _forget_pages(form: Form) -> None:
-    """Let the system take back the memory in which the files of a form were read.
+@contextlib.contextmanager
+def _forgetting(form: Form) -> Iterator[None]:
+    """Let the system take back the memory in which the files of a form are read, soon after they are, and in the end.
 
-    OpenVINO keeps the files mapped though it has arranged most of their numbers anew, elsewhere. What it does ask for
-    again is read again. Only Linux counts such memory as the program's, and can be told.
+    OpenVINO keeps the files mapped though it arranges most of their numbers anew, elsewhere: both would lie in memory.
+    What it does ask for again is read again. Only Linux counts such memory as the program's, and can be told.
     """
     if sys.platform != "linux":
+        yield
         return
+    done = threading.Event()
+
+    def forget() -> None:
+        while not done.wait(_FORGET_S):
+            _forget_pages(form)
+
+    thread = threading.Thread(target=forget, name="forgetting")
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        _forget_pages(form)
+
+
+def _forget_pages(form: Form) -> None:
     numbers = form.path.with_suffix(".bin").resolve()
     folder = form.compiled.resolve() if form.compiled is not None else None
     madvise = ctypes.CDLL(None).madvise
@@ -346,13 +367,6 @@ def _gain_of_halves(program: Any) -> float:
             row.append(time.perf_counter() - began)
     # The fastest of each: whatever else the machine does makes them slower only.
     return min(times[0]) / min(times[1])
-
-
-def mask_heart(net: nn.Module) -> nn.Module:
-    """Return the part of a network that draws masks which lies in this form; see `fronts.MaskHeart`."""
-    from stemeditor.nets.fronts import MaskHeart
-
-    return MaskHeart(net)
 
 
 def usable(form: Form) -> bool:

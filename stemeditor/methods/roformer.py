@@ -14,7 +14,7 @@ import numpy as np
 from stemeditor.audio.buffer import Audio
 from stemeditor.errors import FileProblem, UserError
 from stemeditor.methods.base import OVERLAP, SHIFTS, MethodInfo, Missing, Params, Preset, Stems
-from stemeditor.methods.exported import COMPILED, Form, form_of, mask_heart
+from stemeditor.methods.exported import COMPILED, Form, form_of
 from stemeditor.methods.pretrained import OVERLAP_PARAM, SHIFTS_PARAM, Pretrained
 from stemeditor.methods.roformer_core import RoformerCore
 from stemeditor.progress import Progress
@@ -128,7 +128,7 @@ class RoformerMethod(Pretrained):
             bool(self._net.get("stft_normalized", False)),
             bool(self._net.get("zero_dc", False)),
         )
-        return Form(form_of(file), core, mask_heart, compiled=file.parent / COMPILED)
+        return Form(form_of(file), core, _heart, refitted=True, compiled=file.parent / COMPILED)
 
     def _read(self, file: Path) -> nn.Module:
         from stemeditor.nets.roformer import from_state
@@ -140,6 +140,12 @@ class RoformerMethod(Pretrained):
                 f"The checkpoint of {self.info.name} cannot be used ({problem}).", "Import it again, with its own file."
             ) from problem
         return net
+
+
+def _heart(net: nn.Module) -> nn.Module:
+    from stemeditor.nets.roformer import RoformerHeart
+
+    return RoformerHeart(net)
 
 
 def bs_roformer() -> RoformerMethod:

@@ -39,8 +39,8 @@ class RoformerCore:
         return np.zeros((self.channels, self.length), np.float32)
 
     def fits(self, frames: int) -> bool:
-        """Whether a piece of so many frames can be computed in the one shape that other programs know."""
-        return frames == self.length
+        """Whether a piece of so many frames can be computed."""
+        return frames <= self.length
 
     def before(self, sound: Array) -> tuple[tuple[Array, ...], tuple[Spectra, int]]:
         """Return real and imaginary parts of the spectra, (bins * channels, hops): channels of a bin lie together."""

@@ -12,10 +12,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from stemeditor.nets.fronts import MaskHeart
+
 BANDS = (2,) * 24 + (4,) * 12 + (12,) * 8 + (24,) * 8 + (48,) * 8 + (128, 129)
 """Bins of the bands of the paper's network, for a transform of 2048."""
 
 _WIDER = 4
+
+_PARTS = 4
+"""See `RoformerHeart`: more of them take as much time and little less memory."""
 
 
 class Roformer(nn.Module):
@@ -277,19 +282,46 @@ class _Forward(nn.Module):
 class _Look(nn.Module):
     """Layers of attention along one axis."""
 
+    parts = 1
+    """How many shares of the batch are computed one after the other, and never lie in memory together."""
+
     def __init__(self, dim: int, layers: int, heads: int, head_dim: int, linear: bool, norm: bool) -> None:
         super().__init__()
+        self.linear = linear
         kind = _LinearAttention if linear else _Attention
         self.layers = nn.ModuleList(nn.ModuleList([kind(dim, heads, head_dim), _Forward(dim)]) for _ in range(layers))
         if norm:
             self.norm = _Norm(dim)
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.parts == 1:
+            return self._looked(x)
+        edges = [x.shape[0] * number // self.parts for number in range(self.parts + 1)]
+        return torch.cat([self._looked(x[start:stop]) for start, stop in zip(edges[:-1], edges[1:], strict=True)])
+
+    def _looked(self, x: Tensor) -> Tensor:
         for layer in self.layers:
             assert isinstance(layer, nn.ModuleList)
             for part in layer:
                 x = x + part(x)
         return self.norm(x) if hasattr(self, "norm") else x
+
+
+class RoformerHeart(MaskHeart):
+    """`fronts.MaskHeart` of a `Roformer` that is to take little memory: its layers see a few bands, or hops, at a time.
+
+    Parameters
+    ----------
+    net
+        Is changed, not in what it finds.
+    """
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__(net)
+        for look in net.modules():
+            # Linear attention is over all points at once.
+            if isinstance(look, _Look) and not look.linear:
+                look.parts = _PARTS
 
 
 def _per_band(widths: Sequence[int], dim: int) -> nn.ModuleList:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
@@ -161,11 +161,18 @@ class Form(QWidget):
         What is edited.
     values
         Name -> value now; the default where one is missing.
+    before
+        Label and widget of what stands above them, in line with them.
     """
 
     edited = Signal(str, object)
 
-    def __init__(self, rows: tuple[Param, ...] | tuple[Setting, ...], values: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        rows: tuple[Param, ...] | tuple[Setting, ...],
+        values: Mapping[str, Any],
+        before: Iterable[tuple[str, QWidget]] = (),
+    ) -> None:
         super().__init__()
         self.editors: dict[str, Editor] = {}
         layout = QFormLayout(self)
@@ -174,6 +181,8 @@ class Form(QWidget):
         layout.setVerticalSpacing(8)
         layout.setLabelAlignment(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft)
         layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        for text, widget in before:
+            layout.addRow(text, widget)
         for row in rows:
             editor = Editor(row, values.get(row.name, row.default))
             editor.edited.connect(self.edited)

@@ -11,17 +11,10 @@ from PySide6.QtWidgets import QWidget
 
 from stemeditor.app.lanes.lane_header import SPECTROGRAM, WAVEFORM
 from stemeditor.app.lanes.ruler import ticks, wheel
-from stemeditor.app.lanes.spectrogram import (
-    AXIS_HZ,
-    PictureRequest,
-    axis_share,
-    colour_table,
-    coloured,
-    paint_levels,
-)
+from stemeditor.app.lanes.spectrogram import PictureRequest, colour_table, coloured, paint_axis, paint_levels
 from stemeditor.app.lanes.tiles import TILE_PIXELS, Tiles, visible
 from stemeditor.app.lanes.waveform import waveform_image
-from stemeditor.app.theme import Theme, font, stem_colour
+from stemeditor.app.theme import Theme, stem_colour
 from stemeditor.app.viewport import Viewport
 from stemeditor.project.model import Lane
 
@@ -30,6 +23,8 @@ Compute = Callable[[Callable[..., Any], object, Callable[[Any], None]], Any]
 
 _EDGE_PIXELS = 5
 _CLICK_PIXELS = 3
+_LEGIBLE_PIXELS = 80
+"""Height from which on frequencies are written over a spectrogram."""
 
 
 class LaneView(QWidget):
@@ -121,8 +116,8 @@ class LaneView(QWidget):
             self._paint_tiles(painter, dirty)
             painter.setOpacity(1.0)
             self._paint_unfilled(painter)
-            if self.view == SPECTROGRAM:
-                self._paint_axis(painter)
+            if self.view == SPECTROGRAM and height >= _LEGIBLE_PIXELS:
+                paint_axis(painter, self._theme, self.lane.sound.audio.rate, height)
             self._paint_marks(painter)
         painter.fillRect(QRectF(0, height - 1, width, 1), QColor(theme.line))
 
@@ -194,19 +189,6 @@ class LaneView(QWidget):
             for at in range(int(x) - self.height(), self.width(), 12):
                 painter.drawLine(QPointF(at, self.height()), QPointF(at + self.height(), 0))
             painter.restore()
-
-    def _paint_axis(self, painter: QPainter) -> None:
-        painter.setFont(font(10, figures=True))
-        for frequency_hz in AXIS_HZ:
-            share = axis_share(frequency_hz, self.lane.sound.audio.rate)
-            if share is None or self.height() < 80:
-                continue
-            y = share * self.height()
-            text = f"{frequency_hz // 1000}k" if frequency_hz >= 1000 else str(frequency_hz)
-            painter.setPen(QColor(self._theme.canvas))
-            painter.drawText(QPointF(6, y + 4), text)
-            painter.setPen(QColor(self._theme.text))
-            painter.drawText(QPointF(5, y + 3), text)
 
     def _paint_marks(self, painter: QPainter) -> None:
         window, width, height = self._viewport.window, self.width(), self.height()

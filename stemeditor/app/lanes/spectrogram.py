@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtGui import QColor, QImage
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPen
 
+from stemeditor.app.theme import Theme, font
 from stemeditor.audio.buffer import Audio
 from stemeditor.audio.spectrogram import LOW_HZ, picture, top_hz
 from stemeditor.progress import Progress
@@ -54,6 +56,25 @@ def coloured(levels: NDArray[np.uint8], table: NDArray[np.uint32]) -> QImage:
     pixels = np.ascontiguousarray(table[levels])
     height, width = pixels.shape
     return QImage(pixels.data, width, height, width * 4, QImage.Format.Format_RGB32).copy()
+
+
+def paint_axis(painter: QPainter, theme: Theme, rate: int, height: int) -> None:
+    """Write frequencies over the left edge of a spectrogram, so that they can be read on any ground."""
+    halo = QPen(QColor(theme.canvas))
+    halo.setWidthF(3.0)
+    halo.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    for frequency_hz in AXIS_HZ:
+        share = axis_share(frequency_hz, rate)
+        if share is None:
+            continue
+        words = QPainterPath()
+        text = f"{frequency_hz // 1000}k" if frequency_hz >= 1000 else str(frequency_hz)
+        words.addText(QPointF(6, share * height + 4), font(10, figures=True), text)
+        painter.strokePath(words, halo)
+        painter.fillPath(words, QColor(theme.text))
+    painter.restore()
 
 
 def axis_share(frequency_hz: float, rate: int) -> float | None:

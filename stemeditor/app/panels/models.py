@@ -56,7 +56,7 @@ class ModelsDialog(QDialog):
         self._models: tuple[Model, ...] = ()
         self._told: dict[str, str] = {}
         self.setWindowTitle("Models")
-        self.resize(920, 560)
+        self.resize(1040, 560)
         self.setMinimumSize(800, 420)
         self.fetching = fetching_of(controller)
         self.fetching.changed.connect(self._show)
@@ -74,7 +74,7 @@ class ModelsDialog(QDialog):
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         header.setHighlightSections(False)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        for column, width in ((1, 80), (2, 180), (3, 220)):
+        for column, width in ((1, 80), (2, 170), (3, 310)):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
             self.table.setColumnWidth(column, width)
         self.table.itemSelectionChanged.connect(self._show_buttons)

@@ -11,8 +11,8 @@ from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from stemeditor.app.controller import Controller
-from stemeditor.app.lanes.spectrogram import AXIS_HZ, PictureRequest, axis_share, colour_table, coloured, paint_levels
-from stemeditor.app.theme import Theme, font
+from stemeditor.app.lanes.spectrogram import PictureRequest, colour_table, coloured, paint_axis, paint_levels
+from stemeditor.app.theme import Theme
 from stemeditor.audio.buffer import Audio
 from stemeditor.audio.spectrogram import picture
 from stemeditor.jobs.job import Job
@@ -96,13 +96,7 @@ class Picture(QWidget):
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
             painter.drawImage(QRectF(self.rect()), self._image)
         if self._audio is not None:
-            painter.setFont(font(11))
-            painter.setPen(QColor(self._theme.muted))
-            for hertz in AXIS_HZ:
-                share = axis_share(hertz, self._audio.rate)
-                if share is not None:
-                    text = f"{hertz // 1000} kHz" if hertz >= 1000 else f"{hertz} Hz"
-                    painter.drawText(6, round(share * self.height()) + 4, text)
+            paint_axis(painter, self._theme, self._audio.rate, self.height())
         if self._share is not None:
             painter.setPen(QColor(self._theme.playhead))
             at = round(self._share * (self.width() - 1))

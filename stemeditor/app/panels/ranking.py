@@ -12,6 +12,8 @@ from stemeditor.jobs.compare import Contender
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _METRICS = ("sdr", "sir", "sar")
+_NAME = 1
+"""The column that is wide, and begins at the left."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +34,11 @@ class Ranking(QTableWidget):
     def __init__(self) -> None:
         super().__init__(0, 6)
         self.setAccessibleName("What can be heard")
-        self.setHorizontalHeaderLabels(["Key", "Method", *(metric.upper() for metric in _METRICS), "Speed"])
+        for column, text in enumerate(("Key", "Method", *(metric.upper() for metric in _METRICS), "Speed")):
+            head = QTableWidgetItem(text)
+            side = Qt.AlignmentFlag.AlignLeft if column == _NAME else Qt.AlignmentFlag.AlignHCenter
+            head.setTextAlignment(side | Qt.AlignmentFlag.AlignVCenter)
+            self.setHorizontalHeaderItem(column, head)
         self.verticalHeader().hide()
         self.setShowGrid(False)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -40,7 +46,7 @@ class Ranking(QTableWidget):
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.horizontalHeader().setHighlightSections(False)
-        self.horizontalHeader().setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
+        self.horizontalHeader().setSectionResizeMode(_NAME, QHeaderView.ResizeMode.Stretch)
         for column in (0, 2, 3, 4, 5):
             self.setColumnWidth(column, 64)
         self.cellClicked.connect(self._clicked)
@@ -55,7 +61,7 @@ class Ranking(QTableWidget):
             missing = contender is not None and stem not in contender.stems
             for column, text in enumerate((row.letter, row.label, *_figures(contender, stem))):
                 item = QTableWidgetItem(text)
-                if column != 1:
+                if column != _NAME:
                     item.setTextAlignment(Qt.AlignmentFlag.AlignCenter)
                 if missing and contender is not None:
                     item.setFlags(Qt.ItemFlag.NoItemFlags)

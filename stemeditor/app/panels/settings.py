@@ -9,7 +9,6 @@ from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
     QDialogButtonBox,
-    QFormLayout,
     QHeaderView,
     QLabel,
     QTableWidget,
@@ -35,9 +34,6 @@ class SettingsDialog(QDialog):
         self._settings = settings
         self.setWindowTitle("Settings")
         self.resize(520, 320)
-        rows = tuple(row for row in settings.rows() if row.name != _DEVICE)
-        self.form = Form(rows, {row.name: settings.get(row.name) for row in rows})
-        self.form.edited.connect(settings.set)
         self.device = QComboBox()
         self.device.setAccessibleName("Sound output")
         self.device.setToolTip(next(row.help for row in settings.rows() if row.name == _DEVICE))
@@ -50,16 +46,15 @@ class SettingsDialog(QDialog):
         self.device.activated.connect(self._device_chosen)
         status = QLabel(output.status.text)
         status.setProperty("role", "small")
-        top = QFormLayout()
-        top.setHorizontalSpacing(16)
-        top.addRow("Sound output", self.device)
-        top.addRow("", status)
+        rows = tuple(row for row in settings.rows() if row.name != _DEVICE)
+        values = {row.name: settings.get(row.name) for row in rows}
+        self.form = Form(rows, values, (("Sound output", self.device), ("", status)))
+        self.form.edited.connect(settings.set)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.reject)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(18, 18, 18, 16)
         layout.setSpacing(12)
-        layout.addLayout(top)
         layout.addWidget(self.form)
         layout.addStretch(1)
         layout.addWidget(buttons)

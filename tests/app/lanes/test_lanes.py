@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QColor, QWheelEvent
+from PySide6.QtGui import QColor, QImage, QPainter, QWheelEvent
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -21,9 +21,10 @@ from stemeditor.app.lanes.controls import (
 )
 from stemeditor.app.lanes.lane_list import LaneList
 from stemeditor.app.lanes.overview import Overview
+from stemeditor.app.lanes.spectrogram import axis_share, paint_axis
 from stemeditor.app.lanes.tiles import TILE_PIXELS, Tiles, visible
 from stemeditor.app.lanes.waveform import waveform_image
-from stemeditor.app.theme import DARK, LIGHT
+from stemeditor.app.theme import DARK, LIGHT, Theme
 from stemeditor.app.viewport import Viewport
 from stemeditor.audio.peaks import Peaks
 from stemeditor.project import edits
@@ -310,6 +311,22 @@ def test_a_meter_rises_at_once_and_falls_slowly(qtbot: QtBot, monkeypatch: pytes
         now[0] += 0.1
         meter.show_levels(None)
     assert meter.quiet
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT])
+@pytest.mark.parametrize("ground", ["#000000", "#808080", "#ffffff"])
+def test_frequencies_can_be_read_on_any_ground(theme: Theme, ground: str, qtbot: QtBot) -> None:
+    image = QImage(60, 200, QImage.Format.Format_RGB32)
+    image.fill(QColor(ground))
+    painter = QPainter(image)
+    paint_axis(painter, theme, RATE, image.height())
+    painter.end()
+    y = round(axis_share(1000, RATE) * image.height())
+    around = [QColor(image.pixel(x, row)).lightness() for x in range(30) for row in range(y - 8, y + 8)]
+    written, halo = QColor(theme.text).lightness(), QColor(theme.canvas).lightness()
+    assert sum(abs(value - written) < 40 for value in around) > 5
+    assert sum(abs(value - halo) < 12 for value in around) > 20
+    assert len({QColor(image.pixel(x, row)).name() for x in range(40, 60) for row in range(200)}) == 1
 
 
 def test_tiles_forget_what_was_not_used_for_longest(qtbot: QtBot) -> None:

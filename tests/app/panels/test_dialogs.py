@@ -224,6 +224,14 @@ def test_settings_are_kept_at_once(parts: Parts, qtbot: QtBot) -> None:
     qtbot.addWidget(dialog)
     labels = {row.name for row in parts.settings.rows()}
     assert set(dialog.form.editors) | {"output_device"} == labels
+    # Everything stands in one column, and Tab goes down it.
+    dialog.show()
+    boxes = [dialog.device, *(editor.focusProxy() for editor in dialog.form.editors.values())]
+    reached = [dialog.device]
+    while (following := reached[-1].nextInFocusChain()) is not dialog.device:
+        reached.append(following)
+    assert [box for box in reached if box in boxes] == boxes
+    assert len({widget.x() for widget in (dialog.device, *dialog.form.editors.values())}) == 1
     dialog.form.editors["follow_playhead"]._box.click()
     assert not parts.settings.flag("follow_playhead")
     dialog.device.addItem("Headphones", "Headphones")

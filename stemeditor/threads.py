@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar, copy_context
 from functools import partial
 from heapq import heappop, heappush
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from stemeditor.errors import Cancelled
 from stemeditor.progress import Progress, Silent, Unshown
@@ -35,24 +35,49 @@ def each(work: Callable[[Given], Found], things: Iterable[Given], progress: Prog
     Parameters
     ----------
     work
-        Called from several threads. The first exception is raised here; what was not begun by then is left.
+        Called from several threads. If it fails the exception is raised here, of several that of the first thing; what
+        was not begun by then is left.
     things
         Its arguments.
     progress
-        Checked before each of them.
+        Checked before each of them, by one thread at a time, and no more once it ends the work.
     """
     check = (progress or Silent()).check
     given = list(things)
+    problems: dict[int, BaseException] = {}
+    one_at_a_time = threading.Lock()
 
-    def watched(thing: Given) -> Found:
-        check()
-        return work(thing)
+    def watched(number: int, thing: Given) -> Found | None:
+        with one_at_a_time:
+            # Who was told to stop is not asked again.
+            if not problems:
+                try:
+                    check()
+                except BaseException as problem:
+                    problems[number] = problem
+            if problems:
+                return None
+        try:
+            return work(thing)
+        except BaseException as problem:
+            problems[number] = problem
+            return None
 
     count = min(os.cpu_count() or 1, len(given))
     if count < 2:
-        return [watched(thing) for thing in given]
-    with ThreadPoolExecutor(count, "each") as pool:
-        return list(pool.map(watched, given))
+        found = [watched(number, thing) for number, thing in enumerate(given)]
+    else:
+        with ThreadPoolExecutor(count, "each") as pool:
+            found = list(pool.map(watched, range(len(given)), given))
+    if problems:
+        first = problems[min(problems)]
+        # An exception holds everything that was worked on: nothing here shall hold it, or it is there for long.
+        problems.clear()
+        try:
+            raise first
+        finally:
+            del first
+    return cast("list[Found]", found)
 
 
 def aside(work: Callable[[Progress], T], progress: Progress) -> T:
@@ -87,8 +112,8 @@ def aside(work: Callable[[Progress], T], progress: Progress) -> T:
     except BaseException:
         left.set()
         raise
-    for problem in problems:
-        raise problem
+    if problems:
+        raise problems.pop()
     return found[0]
 
 

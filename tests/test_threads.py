@@ -1,11 +1,13 @@
 """Work in other threads."""
 
+import gc
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
+from weakref import ref
 
 import pytest
 
@@ -64,6 +66,43 @@ def test_who_stops_meanwhile_is_heard(cores: int) -> None:
     with pytest.raises(Cancelled):
         each(work, range(100), progress)
     assert len(begun) <= cores
+
+
+def test_who_stops_is_asked_once_and_nothing_is_kept(cores: int) -> None:
+    class Stopping(Silent):
+        asked = 0
+
+        def check(self) -> None:
+            self.asked += 1
+            if self.asked == 5:
+                # Others have time to come.
+                time.sleep(0.02)
+            if self.asked >= 5:
+                raise Cancelled
+
+    class Sound:
+        """Something large."""
+
+    progress = Stopping()
+    kept: list[ref[Sound]] = []
+
+    def work(number: int) -> None:
+        sound = Sound()
+        kept.append(ref(sound))
+        time.sleep(0.001)
+        if number == 3:
+            raise ZeroDivisionError(number)
+
+    gc.disable()
+    try:
+        with pytest.raises(Cancelled):
+            each(lambda number: work(0), range(100), progress)
+        assert progress.asked == 5
+        with pytest.raises(ZeroDivisionError):
+            each(work, range(4))
+        assert not [one for one in kept if one() is not None]
+    finally:
+        gc.enable()
 
 
 def test_what_fails_after_everybody_left_is_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -39,7 +39,9 @@ from stemeditor.methods import registry, runner
 
 _DEFAULT_S = 10.0
 _POLL_MS = 30
-_FIRST_CHOICE = ("classic", "kam", "repet_sim")
+_BESIDE = ("compact", "classic", "kam")
+"""What is ticked at first, beside the method that is used if nobody chooses: the best of each kind."""
+
 _WINDOW_S = 1.0
 
 
@@ -174,6 +176,7 @@ class CompareDialog(QDialog):
         self.methods = QListWidget()
         self.methods.setAccessibleName("Methods to compare")
         audio = self._song.sound.audio
+        first = (registry.default(), *_BESIDE)
         for key in registry.ready():
             info = registry.info(key)
             item = QListWidgetItem(info.name)
@@ -187,7 +190,7 @@ class CompareDialog(QDialog):
                 item.setFlags(
                     Qt.ItemFlag.ItemIsUserCheckable | Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
                 )
-                item.setCheckState(Qt.CheckState.Checked if key in _FIRST_CHOICE else Qt.CheckState.Unchecked)
+                item.setCheckState(Qt.CheckState.Checked if key in first else Qt.CheckState.Unchecked)
             self.methods.addItem(item)
         self.start, self.stop = self._seconds("Begin of the stretch"), self._seconds("End of the stretch")
         self.true = self._label("small")

@@ -65,6 +65,10 @@ def ran(dialog: CompareDialog, qtbot: QtBot, *keys: str) -> CompareDialog:
     return dialog
 
 
+def test_at_first_the_default_stands_beside_the_best_of_each_kind(dialog: CompareDialog) -> None:
+    assert dialog.chosen == ("blend", "compact", "classic", "kam")
+
+
 def test_methods_are_run_scored_and_heard_in_the_place_of_the_song(
     dialog: CompareDialog, parts: Parts, qtbot: QtBot
 ) -> None:

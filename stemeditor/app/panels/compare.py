@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QSize, Qt, QTimer
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QKeyEvent
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -14,8 +14,6 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
     QLabel,
-    QListWidget,
-    QListWidgetItem,
     QProgressBar,
     QPushButton,
     QVBoxLayout,
@@ -28,6 +26,7 @@ from stemeditor.app.forms import inset
 from stemeditor.app.messages import INFO, Notice
 from stemeditor.app.panels.picture import Picture
 from stemeditor.app.panels.ranking import LETTERS, Ranking, RankingRow
+from stemeditor.app.panels.ticks import Ticks
 from stemeditor.app.theme import Theme, stem_colour
 from stemeditor.errors import UserError
 from stemeditor.evaluation.datasets import Reference, TrueSong, find
@@ -35,13 +34,10 @@ from stemeditor.evaluation.protocol import Protocol, Table
 from stemeditor.jobs.compare import Compared, CompareRequest, Contender
 from stemeditor.jobs.job import Job
 from stemeditor.jobs.tasks import LoadRequest, load_true_stems
-from stemeditor.methods import registry, runner
+from stemeditor.methods import registry
 
 _DEFAULT_S = 10.0
 _POLL_MS = 30
-_BESIDE = ("compact", "classic", "kam")
-"""What is ticked at first, beside the method that is used if nobody chooses: the best of each kind."""
-
 _WINDOW_S = 1.0
 
 
@@ -75,10 +71,7 @@ class CompareDialog(QDialog):
     @property
     def chosen(self) -> tuple[str, ...]:
         """Keys of the methods that are ticked."""
-        items = (self.methods.item(row) for row in range(self.methods.count()))
-        return tuple(
-            item.data(Qt.ItemDataRole.UserRole) for item in items if item.checkState() == Qt.CheckState.Checked
-        )
+        return self.methods.ticked
 
     @property
     def heard(self) -> str:
@@ -173,25 +166,7 @@ class CompareDialog(QDialog):
     # Building
 
     def _build(self) -> None:
-        self.methods = QListWidget()
-        self.methods.setAccessibleName("Methods to compare")
-        audio = self._song.sound.audio
-        first = (registry.default(), *_BESIDE)
-        for key in registry.ready():
-            info = registry.info(key)
-            item = QListWidgetItem(info.name)
-            item.setData(Qt.ItemDataRole.UserRole, key)
-            item.setSizeHint(QSize(0, 28))
-            trouble = runner.unsuited(audio, info)
-            item.setToolTip(trouble or f"{info.family.capitalize()}. {info.sentence}")
-            if trouble:
-                item.setFlags(Qt.ItemFlag.NoItemFlags)
-            else:
-                item.setFlags(
-                    Qt.ItemFlag.ItemIsUserCheckable | Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
-                )
-                item.setCheckState(Qt.CheckState.Checked if key in first else Qt.CheckState.Unchecked)
-            self.methods.addItem(item)
+        self.methods = Ticks(self._song.sound.audio)
         self.start, self.stop = self._seconds("Begin of the stretch"), self._seconds("End of the stretch")
         self.true = self._label("small")
         self.choose_true = QPushButton("True stems…")

@@ -70,13 +70,10 @@ def each(work: Callable[[Given], Found], things: Iterable[Given], progress: Prog
         with ThreadPoolExecutor(count, "each") as pool:
             found = list(pool.map(watched, range(len(given)), given))
     if problems:
-        first = problems[min(problems)]
         # An exception holds everything that was worked on: nothing here shall hold it, or it is there for long.
-        problems.clear()
-        try:
-            raise first
-        finally:
-            del first
+        for late in sorted(problems)[1:]:
+            del problems[late]
+        raise problems.popitem()[1]
     return cast("list[Found]", found)
 
 

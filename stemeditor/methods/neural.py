@@ -16,6 +16,7 @@ from stemeditor.audio.buffer import Audio, Samples
 from stemeditor.audio.stft import Spectra, Stft
 from stemeditor.errors import FileProblem, UserError
 from stemeditor.methods.base import BETTER, MethodInfo, Params, Stems
+from stemeditor.methods.engine import Engine
 from stemeditor.methods.exported import Array, Form, form_of
 from stemeditor.methods.masking_core import MaskingCore, places
 from stemeditor.methods.steady import STEADY, steadied
@@ -24,8 +25,6 @@ from stemeditor.progress import Progress
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from stemeditor.methods.engine import Engine
 
 log = logging.getLogger(__name__)
 
@@ -239,8 +238,6 @@ def own(key: str) -> Neural:
 
 @lru_cache(maxsize=4)
 def _engine(path: Path, written_at: float) -> tuple[Engine, Description]:
-    from stemeditor.methods.engine import Engine
-
     description = describe(path)
     form = Form(form_of(path), MaskingCore(description), _heart, elastic=True)
     return Engine(lambda: _joined(path), round(description.rate / description.hop), form=form), description

@@ -16,7 +16,7 @@ from stemeditor.progress import Progress
 
 _DARKEST_DB, _BRIGHTEST_DB = -90.0, -12.0
 
-AXIS_HZ = (100, 1000, 10000)
+_AXIS_HZ = (100, 1000, 10000)
 """Frequencies that are written beside a spectrogram."""
 
 
@@ -65,7 +65,7 @@ def paint_axis(painter: QPainter, theme: Theme, rate: int, height: int) -> None:
     halo.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
     painter.save()
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    for frequency_hz in AXIS_HZ:
+    for frequency_hz in _AXIS_HZ:
         share = axis_share(frequency_hz, rate)
         if share is None:
             continue

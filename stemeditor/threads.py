@@ -42,22 +42,15 @@ def each(work: Callable[[Given], Found], things: Iterable[Given], progress: Prog
     progress
         Checked before each of them, by one thread at a time, and no more once it ends the work.
     """
-    check = (progress or Silent()).check
+    watched = Shared(progress or Silent())
     given = list(things)
     problems: dict[int, BaseException] = {}
-    one_at_a_time = threading.Lock()
 
-    def watched(number: int, thing: Given) -> Found | None:
-        with one_at_a_time:
-            # Who was told to stop is not asked again.
-            if not problems:
-                try:
-                    check()
-                except BaseException as problem:
-                    problems[number] = problem
-            if problems:
-                return None
+    def done(number: int, thing: Given) -> Found | None:
+        if problems:
+            return None
         try:
+            watched.check()
             return work(thing)
         except BaseException as problem:
             problems[number] = problem
@@ -65,10 +58,10 @@ def each(work: Callable[[Given], Found], things: Iterable[Given], progress: Prog
 
     count = min(os.cpu_count() or 1, len(given))
     if count < 2:
-        found = [watched(number, thing) for number, thing in enumerate(given)]
+        found = [done(number, thing) for number, thing in enumerate(given)]
     else:
         with ThreadPoolExecutor(count, "each") as pool:
-            found = list(pool.map(watched, range(len(given)), given))
+            found = list(pool.map(done, range(len(given)), given))
     if problems:
         # An exception holds everything that was worked on: nothing here shall hold it, or it is there for long.
         for late in sorted(problems)[1:]:
@@ -90,12 +83,13 @@ def aside(work: Callable[[Progress], T], progress: Progress) -> T:
         Asked to `check` every 40 ms; handed what the work posts.
     """
     left, done = threading.Event(), threading.Event()
+    watched = Shared(progress)
     found: list[T] = []
     problems: list[BaseException] = []
 
     def run() -> None:
         try:
-            found.append(work(Deserted(progress, left)))
+            found.append(work(watched))
         except BaseException as problem:
             problems.append(problem)
             if left.is_set() and not isinstance(problem, Cancelled):
@@ -105,9 +99,10 @@ def aside(work: Callable[[Progress], T], progress: Progress) -> T:
     try:
         # Not by `join`: before Python 3.13 an interrupted one takes the thread for ended, and the end does not wait.
         while not done.wait(_LOOK_S):
-            progress.check()
+            watched.check()
     except BaseException:
         left.set()
+        watched.end()
         raise
     if problems:
         raise problems.pop()
@@ -230,27 +225,37 @@ def _hand() -> _Hand:
     return hand
 
 
-class Deserted(Unshown):
-    """Progress of work whose end may not be waited for.
+class Shared(Unshown):
+    """Progress that several threads look at, of which one may not be waited for.
+
+    It is asked by one thread at a time, and no more once it ended the work: who was told to stop is not asked again.
 
     Parameters
     ----------
     whole
-        What is asked otherwise.
-    left
-        Set once nobody waits any more: from then on every `check` ends the work.
+        What is asked.
     """
 
-    def __init__(self, whole: Progress, left: threading.Event) -> None:
+    def __init__(self, whole: Progress) -> None:
         super().__init__(whole)
-        self._left = left
+        self._asking = threading.Lock()
+        self._ended = False
+
+    def end(self) -> None:
+        """Make every later `check` raise `Cancelled`."""
+        self._ended = True
 
     def advance(self, fraction: float, text: str = "") -> None:
         """Only check."""
         self.check()
 
     def check(self) -> None:
-        """Raise `Cancelled` once nobody waits, or if the whole says so."""
-        if self._left.is_set():
-            raise Cancelled
-        super().check()
+        """Raise `Cancelled` after the end, or what the whole raises, which is the end, too."""
+        with self._asking:
+            if self._ended:
+                raise Cancelled
+            try:
+                super().check()
+            except BaseException:
+                self._ended = True
+                raise

@@ -105,6 +105,30 @@ def test_who_stops_is_asked_once_and_nothing_is_kept(cores: int) -> None:
         gc.enable()
 
 
+def test_whoever_is_told_to_stop_by_one_thread_is_not_asked_by_the_other() -> None:
+    class Stopping(Silent):
+        told, again = False, 0
+
+        def check(self) -> None:
+            self.again += self.told
+            if threading.current_thread().name == "aside":
+                self.told = True
+                raise Cancelled
+
+    def work(seen: Progress) -> None:
+        try:
+            seen.check()
+        finally:
+            # The other one looks up meanwhile.
+            time.sleep(0.2)
+
+    progress = Stopping()
+    with pytest.raises(Cancelled):
+        aside(work, progress)
+    assert progress.told
+    assert not progress.again
+
+
 def test_what_fails_after_everybody_left_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     progress = Stoppable()
     gone = threading.Event()

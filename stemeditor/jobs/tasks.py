@@ -246,6 +246,8 @@ def _separate(request: SeparateRequest, progress: Progress) -> Separated:
             stop = piece.start + next(iter(piece.stems.values())).shape[1]
             part = np.asarray(audio.samples[:, piece.start : stop])
             arrived(piece.start, _chosen(piece.stems, names, part), part)
+            # Not to lie in memory while the next one is computed.
+            del piece, part
     except (Cancelled, UserError, KeyboardInterrupt):
         keep(question, stores)
         raise

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
-from threading import Event
 from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -33,7 +32,7 @@ from stemeditor.methods.base import (
 from stemeditor.methods.excerpt import differs
 from stemeditor.methods.segments import Segment, grid, plan
 from stemeditor.progress import Part, Progress
-from stemeditor.threads import Deserted, Turns
+from stemeditor.threads import Shared, Turns
 
 RESIDUAL = "residual"
 
@@ -112,14 +111,19 @@ def stream(song: Audio, method: Method, params: Params, progress: Progress, done
     method = learned(song, method, complete, progress)
     # Having listened it may want its pieces otherwise.
     info = method.info
+    found: Iterator[Stretch]
     if isinstance(method, Composite):
-        for piece in method.stream(song, complete, progress, done):
-            part = song.slice(piece.start, piece.start + length_of(piece.stems)).samples
-            yield Piece(piece.start, _complete(part, piece.stems, info))
-        return
-    rounds = [_added(song, method, complete, plan, progress, done) for plan in _plans(song, info, complete)]
-    for start, stems in _mean(rounds, done):
-        yield Piece(start, _complete(song.slice(start, start + length_of(stems)).samples, stems, info))
+        found = ((piece.start, piece.stems) for piece in method.stream(song, complete, progress, done))
+    else:
+        rounds = [_added(song, method, complete, plan, progress, done) for plan in _plans(song, info, complete)]
+        found = _mean(rounds, done)
+
+    def whole(stretch: Stretch) -> Piece:
+        start, stems = stretch
+        return Piece(start, _complete(song.slice(start, start + length_of(stems)).samples, stems, info))
+
+    # No name holds a piece while the next one is computed.
+    yield from map(whole, found)
 
 
 class _Once(Part):
@@ -178,8 +182,7 @@ def _taken_apart(
             yield segment, _separated(song, method, params, segment, progress)
         return
     waiting: deque[tuple[Segment, Future[Stems]]] = deque()
-    turns, left = Turns(_AT_WORK), Event()
-    watched = Deserted(progress, left)
+    turns, watched = Turns(_AT_WORK), Shared(progress)
 
     def work(number: int, segment: Segment) -> Stems:
         with turns.turn(number):
@@ -189,7 +192,7 @@ def _taken_apart(
     with ThreadPoolExecutor(_AHEAD, "segments") as pool:
         try:
             for number, segment in enumerate(plan):
-                progress.check()
+                watched.check()
                 # Which device was asked for is known to this thread alone.
                 waiting.append((segment, pool.submit(copy_context().run, work, number, segment)))
                 if len(waiting) > _AHEAD:
@@ -197,7 +200,7 @@ def _taken_apart(
             while waiting:
                 yield _first(waiting)
         finally:
-            left.set()
+            watched.end()
             for _, job in waiting:
                 job.cancel()
 

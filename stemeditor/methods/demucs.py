@@ -51,9 +51,7 @@ _USUAL = {
     "nfft": 4096,
     "audio_channels": 2,
     "samplerate": 44100,
-    "cac": True,
     "hybrid": True,
-    "hybrid_old": False,
     "use_train_segment": True,
 }
 """How the networks are built that `HybridCore` knows the surroundings of."""
@@ -152,10 +150,13 @@ class Demucs(Pretrained):
         kind, ordered, named = told(file)
         filling = kind.endswith(".HTDemucs")
         others = len(ordered) > 1 or any(named.get(name, usual) != usual for name, usual in _USUAL.items())
-        if others or not (filling or kind.endswith(".HDemucs")):
+        magnitudes = not named.get("cac", True)
+        # Of those that draw magnitudes some have a filter behind their layers.
+        if others or not (filling or kind.endswith(".HDemucs")) or (magnitudes and named.get("wiener_iters", 0)):
             return None
         segment = named.get("segment", 10) if filling else self.info.segment_s or 0.0
-        return HybridCore(len(self._sources), int(segment * 44100), filling)
+        late = bool(named.get("hybrid_old", False))
+        return HybridCore(len(self._sources), int(segment * 44100), filling, late, magnitudes)
 
     def _read(self, file: Path) -> nn.Module:
         return read(file, self._sources)

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from stemeditor.audio.stft import Spectra
 from stemeditor.methods.exported import Array
 
 _WINDOW, _HOP = 4096, 1024
@@ -35,11 +36,18 @@ class HybridCore:
         Frames of its pieces, the last ones of a song excepted.
     filling
         Whether it hears so many always: those with a transformer do, and take silence for what is missing.
+    late
+        Whether it belongs to the first ones, whose program gave back the spectrum's sound too late by what is put
+        before it, and put silence there. They have learned to live with that.
+    magnitudes
+        Whether it sees and draws magnitudes, and the phases are the song's; otherwise real and imaginary parts.
     """
 
     stems: int
     length: int
     filling: bool
+    late: bool = False
+    magnitudes: bool = False
 
     def example(self) -> Array:
         """See `exported.Core`."""
@@ -49,64 +57,90 @@ class HybridCore:
         """Whether a piece of so many frames can be computed."""
         return frames <= self.length
 
-    def before(self, sound: Array) -> tuple[tuple[Array, ...], tuple[Level, Level, int]]:
-        """Return the spectrum's real and imaginary parts and the sound, both of mean 0 and deviation 1."""
+    def before(self, sound: Array) -> tuple[tuple[Array, ...], _Known]:
+        """Return the spectrum's picture and the sound, both of mean 0 and deviation 1."""
         frames = sound.shape[-1]
         missing = self.length - frames if self.filling else 0
         whole = np.pad(np.asarray(sound, np.float32), ((0, 0), (0, missing)))
-        picture, level = _levelled(_picture(whole))
+        spectra = _spectra(whole, not self.late)
+        if self.magnitudes:
+            picture = np.abs(spectra)
+            phases = np.divide(spectra, picture, out=np.ones_like(spectra), where=picture > 0)
+        else:
+            picture = np.stack([spectra.real, spectra.imag], axis=1).reshape(-1, *spectra.shape[1:])
+            phases = None
+        picture, level = _levelled(picture)
         wave, wave_level = _levelled(whole)
-        return (picture, wave), (level, wave_level, frames)
+        return (picture, wave), _Known(level, wave_level, frames, phases)
 
-    def after(self, found: tuple[Array, ...], known: tuple[Level, Level, int]) -> Array:
+    def after(self, found: tuple[Array, ...], known: _Known) -> Array:
         """Return the sum of what both branches found, as sound: (stems, channels, frames)."""
-        (mean, spread), (wave_mean, wave_spread), frames = known
         picture, wave = found
-        length = wave.shape[-1]
-        sound = wave.reshape(self.stems, -1, length)[..., :frames] * wave_spread + wave_mean
+        length, frames = wave.shape[-1], known.frames
+        mean, spread = known.wave_level
+        sound = wave.reshape(self.stems, -1, length)[..., :frames] * spread + mean
+        mean, spread = known.level
         for stem, drawn in zip(sound, picture.reshape(self.stems, -1, *picture.shape[-2:]), strict=True):
-            stem += _sound(drawn * spread + mean, length)[:, :frames]
+            levelled = drawn * spread + mean
+            if known.phases is None:
+                real, imaginary = levelled[::2], levelled[1::2]
+            else:
+                real, imaginary = levelled * known.phases.real, levelled * known.phases.imag
+            stem += _sound(real, imaginary, length, self.late)[:, :frames]
         return sound
 
 
-def _picture(sound: Array) -> Array:
-    """Return (2 * channels, bins, hops): real and imaginary parts, as the networks' program transforms."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Known:
+    """What was taken off a piece: levels of spectrum and sound, its length, and phases where layers have none."""
+
+    level: Level
+    wave_level: Level
+    frames: int
+    phases: Spectra | None
+
+
+def _spectra(sound: Array, mirrored: bool) -> Spectra:
+    """Return (channels, bins, hops) as the networks' program transforms; beyond its ends is silence or a mirror."""
     from scipy import fft
 
-    channels, frames = sound.shape
-    hops = -(-frames // _HOP)
-    behind = _LEAD + hops * _HOP - frames
-    # What is too short to be mirrored is first followed by silence.
-    silence = max(behind + 1 - frames, 0)
-    followed = np.pad(sound, ((0, 0), (0, silence)))
-    mirrored = np.pad(followed, ((0, 0), (_LEAD, behind - silence)), mode="reflect")
-    windows = np.lib.stride_tricks.sliding_window_view(mirrored, _WINDOW, axis=1)[:, ::_HOP]
+    frames = sound.shape[-1]
+    behind = _LEAD + -frames % _HOP
+    if mirrored:
+        # What is too short to be mirrored is first followed by silence.
+        silence = max(behind + 1 - frames, 0)
+        followed = np.pad(sound, ((0, 0), (0, silence)))
+        longer = np.pad(followed, ((0, 0), (_LEAD, behind - silence)), mode="reflect")
+    else:
+        longer = np.pad(sound, ((0, 0), (_LEAD, behind)))
+    windows = np.lib.stride_tricks.sliding_window_view(longer, _WINDOW, axis=1)[:, ::_HOP]
     # The highest bin is left out.
-    spectra = fft.rfft(windows * _window(), axis=2, workers=os.cpu_count())[..., :-1]
-    picture = np.empty((channels, 2, _WINDOW // 2, hops), np.float32)
-    picture[:, 0] = spectra.real.transpose(0, 2, 1)
-    picture[:, 1] = spectra.imag.transpose(0, 2, 1)
-    return picture.reshape(2 * channels, _WINDOW // 2, hops)
+    spectra: Spectra = fft.rfft(windows * _window(), axis=2, workers=os.cpu_count())[..., :-1].transpose(0, 2, 1)
+    return spectra
 
 
-def _sound(picture: Array, frames: int) -> Array:
-    """Return (channels, frames) of (2 * channels, bins, hops); the inverse of `_picture`."""
+def _sound(real: Array, imaginary: Array, frames: int, late: bool) -> Array:
+    """Return (channels, frames) of two (channels, bins, hops); the inverse of `_spectra`, unless it is late."""
     from scipy import fft
 
-    bins, hops = picture.shape[-2:]
-    parts = picture.reshape(-1, 2, bins, hops)
-    spectra = np.zeros((len(parts), hops, bins + 1), np.complex64)
-    spectra.real[..., :-1] = parts[:, 0].transpose(0, 2, 1)
-    spectra.imag[..., :-1] = parts[:, 1].transpose(0, 2, 1)
+    channels, bins, hops = real.shape
+    spectra = np.zeros((channels, hops, bins + 1), np.complex64)
+    spectra.real[..., :-1] = real.transpose(0, 2, 1)
+    spectra.imag[..., :-1] = imaginary.transpose(0, 2, 1)
     windows = fft.irfft(spectra, _WINDOW, axis=2, workers=os.cpu_count(), overwrite_x=True)
     windows *= _window() * np.float32(_WINDOW / _ENERGY)
     shared = _WINDOW // _HOP
-    blocks = windows.reshape(len(parts), hops, shared, _HOP)
+    blocks = windows.reshape(channels, hops, shared, _HOP)
     # Whole hops are added, four times; the sound begins behind the lead.
-    out = np.zeros((len(parts), hops + shared - 1, _HOP), np.float32)
+    out = np.zeros((channels, hops + shared - 1, _HOP), np.float32)
     for number in range(shared):
         out[:, number : number + hops] += blocks[:, :, number]
-    return out.reshape(len(parts), -1)[:, _LEAD : _LEAD + frames]
+    if late:
+        # Their program knows of no window that begins so early as to end in the first hop.
+        lacking = np.square(_window()[-_HOP:]) * np.float32(_WINDOW)
+        out[:, 0] *= np.float32(_ENERGY) / (np.float32(_ENERGY) - lacking)
+    begin = 0 if late else _LEAD
+    return out.reshape(channels, -1)[:, begin : begin + frames]
 
 
 def _window() -> Array:

@@ -18,6 +18,11 @@ SMALL = {
     "HDemucs": {"channels": 4, "depth": 6, "segment": 1},
 }
 
+OLD = {"hybrid_old": True}
+BUILDS: dict[str, tuple[dict[str, Any], ...]] = {"mdx_extra": (OLD, OLD | {"cac": False}, OLD | {"cac": False}, OLD)}
+"""What networks of the challenge were built with beside the usual: the sizes of the published files tell which of them
+draw magnitudes."""
+
 
 def seeded(make: Any) -> nn.Module:
     """Return a network with weights from a seed, statistics that are not those of a fresh one, ready to be used."""
@@ -31,13 +36,13 @@ def seeded(make: Any) -> nn.Module:
     return net.eval()
 
 
-def demucs(kind: str, sources: tuple[str, ...], seed: int = 5) -> nn.Module:
+def demucs(kind: str, sources: tuple[str, ...], seed: int = 5, **build: Any) -> nn.Module:
     from demucs.hdemucs import HDemucs
     from demucs.htdemucs import HTDemucs
 
     def make() -> nn.Module:
         torch.manual_seed(seed)
-        return {"HTDemucs": HTDemucs, "HDemucs": HDemucs}[kind](sources=list(sources), **SMALL[kind])
+        return {"HTDemucs": HTDemucs, "HDemucs": HDemucs}[kind](sources=list(sources), **SMALL[kind], **build)
 
     return seeded(make)
 
@@ -45,26 +50,30 @@ def demucs(kind: str, sources: tuple[str, ...], seed: int = 5) -> nn.Module:
 def put_demucs(key: str, kind: str, sources: tuple[str, ...]) -> list[nn.Module]:
     """Put small networks where the method of that key looks for its weights, and return them."""
     nets = []
-    for number, source in enumerate(catalogue.pack(key).files):
-        net = demucs(kind, sources, 5 + number)
+    files = catalogue.pack(key).files
+    for number, (source, build) in enumerate(zip(files, BUILDS.get(key, ({},) * len(files)), strict=True)):
+        net = demucs(kind, sources, 5 + number, **build)
         path = store.path(key, source.name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_demucs(net, kind, sources, path)
+        save_demucs(net, path)
         keep(key, source.name)
         nets.append(net)
     return nets
 
 
-def save_demucs(net: nn.Module, kind: str, sources: tuple[str, ...], path: Path) -> None:
+def save_demucs(net: Any, path: Path) -> None:
+    """Write a network as its authors publish it: how it was built stands in the header."""
+
     def plain(value: Any) -> Any:
         if isinstance(value, Fraction):
             return {"_type": "fraction", "numerator": value.numerator, "denominator": value.denominator}
         return value
 
+    ordered, named = net._init_args_kwargs
     told = {
-        "klass": f"demucs.{kind.lower()}.{kind}",
-        "args": "[]",
-        "kwargs": json.dumps({"sources": list(sources)} | {name: plain(value) for name, value in SMALL[kind].items()}),
+        "klass": f"{type(net).__module__}.{type(net).__name__}",
+        "args": json.dumps(ordered),
+        "kwargs": json.dumps({name: plain(value) for name, value in named.items()}),
     }
     save_file({name: value.contiguous() for name, value in net.state_dict().items()}, path, told)
 

@@ -135,7 +135,7 @@ def serving_a_model(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Iterator[S
     monkeypatch.setattr(download, "PAUSE_S", 0.01)
     # The form for this machine is made in a process of its own, which knows nothing of the tests' folders.
     monkeypatch.setattr(models, "prepare", lambda key, progress: None)
-    networks.save_demucs(networks.demucs("HTDemucs", SOURCES), "HTDemucs", SOURCES, folder / "net.safetensors")
+    networks.save_demucs(networks.demucs("HTDemucs", SOURCES), folder / "net.safetensors")
     made.files["/955717e8.safetensors"] = Served((folder / "net.safetensors").read_bytes())
     source = Source("955717e8.safetensors", made.address("/955717e8.safetensors"))
     packs = {"htdemucs": Pack("htdemucs", "Hybrid Transformer Demucs", (source,), 1.0, "MIT", "https://example.org")}

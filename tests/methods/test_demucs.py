@@ -71,9 +71,9 @@ def test_stems_equal_those_of_the_package(key, seconds, overlap, shifts, monkeyp
     kind, sources = CASES[key]
     nets = put_demucs(key, kind, sources)
     sound = noise(seconds)
-    # A pulse at a join and silence behind it.
+    # A pulse at a join and silence behind it; where magnitudes are drawn, silence has the phases of rounding noise.
     sound[:, len(sound[0]) // 2] = 0.9
-    sound[:, -len(sound[0]) // 8 :] = 0.0
+    sound[:, -len(sound[0]) // 8 :] *= 0.01 if key == "mdx_extra" else 0.0
     expected = theirs(key, nets, sound, monkeypatch, overlap, shifts)
     found = ours(key, sound, overlap=overlap, shifts=shifts)
     assert {*found} - {"residual"} == set(sources)
@@ -154,22 +154,23 @@ def test_a_file_that_asks_for_something_else_is_refused(tmp_path: Path) -> None:
             read(tmp_path / "net.safetensors", SOURCES)
 
 
-def test_hybrid_demucs_by_openvino_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("key", ["hdemucs_mmi", "mdx_extra"])
+def test_hybrid_demucs_by_openvino_gives_the_same(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from stemeditor.methods import engine, exported
 
     if exported.package() is None:
         pytest.skip("OpenVINO is not here")
-    put_demucs("hdemucs_mmi", "HDemucs", SOURCES)
+    put_demucs(key, "HDemucs", SOURCES)
     sound = noise(2.3)
-    plain = ours("hdemucs_mmi", sound)
+    plain = ours(key, sound)
     pretrained.forget()
-    registry.load("hdemucs_mmi").method.prepare()
+    registry.load(key).method.prepare()
     pretrained.forget()
     Settings(settings.file()).set("exact", True)
     with monkeypatch.context() as patch:
         # The song's end is shorter than a piece: 0.8 s and 0.05 s.
         patch.setattr(pytorch, "start", lambda: pytest.fail("PyTorch is not needed"))
-        exact = ours("hdemucs_mmi", sound)
+        exact = ours(key, sound)
     assert max(np.abs(exact[name] - plain[name]).max() for name in SOURCES) < 1e-4
     Settings(settings.file()).set("exact", False)
     pretrained.forget()
@@ -180,7 +181,7 @@ def test_hybrid_demucs_by_openvino_gives_the_same(monkeypatch: pytest.MonkeyPatc
         "__call__",
         lambda self, wave, progress: (heard.append(wave.shape[-1]), original(self, wave, progress))[1],
     )
-    quick = ours("hdemucs_mmi", sound)
+    quick = ours(key, sound)
     assert set(heard) == {RATE}
     # All but the end is the same; the end was heard with more of what comes before it.
     middle = slice(0, int(1.5 * RATE))

@@ -63,12 +63,15 @@ class HybridCore:
         missing = self.length - frames if self.filling else 0
         whole = np.pad(np.asarray(sound, np.float32), ((0, 0), (0, missing)))
         spectra = _spectra(whole, not self.late)
+        channels, bins, hops = spectra.shape
+        phases = None
         if self.magnitudes:
-            picture = np.abs(spectra)
-            phases = np.divide(spectra, picture, out=np.ones_like(spectra), where=picture > 0)
+            picture = np.empty((channels, bins, hops), np.float32)
+            np.abs(spectra, out=picture)
+            phases = np.divide(spectra, picture, out=np.ones_like(picture, np.complex64), where=picture > 0)
         else:
-            picture = np.stack([spectra.real, spectra.imag], axis=1).reshape(-1, *spectra.shape[1:])
-            phases = None
+            picture = np.empty((2 * channels, bins, hops), np.float32)
+            picture[::2], picture[1::2] = spectra.real, spectra.imag
         picture, level = _levelled(picture)
         wave, wave_level = _levelled(whole)
         return (picture, wave), _Known(level, wave_level, frames, phases)

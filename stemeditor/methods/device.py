@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import json
 import logging
 import os
 import platform
@@ -16,8 +15,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from stemeditor import paths, settings
+from stemeditor import settings
 from stemeditor.errors import DeviceProblem
+from stemeditor.methods import processor
+from stemeditor.methods.measured import remembered
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +40,7 @@ _DRIVERS = {"linux": ("libcuda.so.1", "libze_loader.so.1"), "win32": ("nvcuda.dl
 """Libraries of the drivers by which programs reach the cards of NVIDIA and Intel."""
 
 _PROBE_S = 1.0
-_REMEMBERED = "devices.json"
-_CHANNELS, _SIDE = 32, 256
+_LAYERS, _CHANNELS, _SIDE = 4, 64, 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,55 +120,49 @@ def chosen() -> Device:
 
 
 def rate(device: Device) -> float:
-    """Return how much a device computes in a second, in units of its own; measured once, then remembered."""
+    """Return how much a device computes in a second, in units of its own; measured once, then remembered.
+
+    The processor is measured with what will compute there: cards that are small are slower than OpenVINO on it, if not
+    than PyTorch.
+    """
     import torch
 
-    return remembered(f"{device.key} {device.name} torch {torch.__version__}", lambda: _measured(device.key))
-
-
-def remembered(key: str, measure: Callable[[], float]) -> float:
-    """Return what was measured on this machine once, in whichever run of the program.
-
-    Parameters
-    ----------
-    key
-        What it is, of which part of the machine, by which version of which library.
-    measure
-        Does it.
-    """
-    file = paths.cache_folder() / _REMEMBERED
-    known: dict[str, object] = {}
-    with contextlib.suppress(OSError, ValueError):
-        read = json.loads(file.read_text(encoding="utf-8"))
-        known = read if isinstance(read, dict) else {}
-    before = known.get(key)
-    if isinstance(before, (int, float)):
-        return float(before)
-    measured = measure()
-    log.info("%s: %.3g", key, measured)
-    with contextlib.suppress(OSError):
-        paths.write_whole(file, json.dumps({**known, key: measured}))
-    return measured
+    openvino = processor.package() if device.key == CPU else None
+    program = f"OpenVINO {openvino.__version__}" if openvino is not None else f"torch {torch.__version__}"
+    return remembered(f"speed of {device.key}, {device.name}, {program}", lambda: _measured(device.key))
 
 
 def _measured(key: str) -> float:
-    """Convolve for a second, as networks do, and return how often; 0 if the device cannot."""
-    import torch
-
+    """Compute a small network for a second, and return how often; 0 if the device cannot."""
     try:
-        net = torch.nn.Conv2d(_CHANNELS, _CHANNELS, 3, padding=1).to(key)
-        sound = torch.randn(1, _CHANNELS, _SIDE, _SIDE, device=key)
-        with torch.inference_mode():
-            float(net(sound).mean())
-            began, times = time.monotonic(), 0
-            while time.monotonic() - began < _PROBE_S:
-                # Asking for a number waits for the device, which otherwise works behind our back.
-                float(net(sound).mean())
-                times += 1
+        compute = processor.small_network(_LAYERS, _CHANNELS, _SIDE) if key == CPU else None
+        compute = compute or _small_network(key)
+        compute()
+        began, times = time.monotonic(), 0
+        while time.monotonic() - began < _PROBE_S:
+            compute()
+            times += 1
         return times / (time.monotonic() - began)
     except RuntimeError as problem:
         log.info("networks do not run on %s (%s)", key, problem)
         return 0.0
+
+
+def _small_network(key: str) -> Callable[[], object]:
+    """Return what has PyTorch compute a small network on a device, as `processor.small_network` has OpenVINO."""
+    import torch
+    from torch import nn
+
+    layers = [nn.Sequential(nn.Conv2d(_CHANNELS, _CHANNELS, 3, padding=1), nn.ReLU()) for _ in range(_LAYERS)]
+    net = nn.Sequential(*layers).to(key)
+    picture = torch.randn(1, _CHANNELS, _SIDE, _SIDE, device=key)
+
+    def compute() -> float:
+        with torch.inference_mode():
+            # Asking for a number waits for the device, which otherwise works behind our back.
+            return float(net(picture).mean())
+
+    return compute
 
 
 def trouble(problem: BaseException) -> str:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stemeditor import memory
-from stemeditor.methods import device, exported, pytorch
+from stemeditor.methods import device, exported, processor, pytorch
 from stemeditor.methods.base import Remark
 from stemeditor.methods.batching import Batcher, Task
 from stemeditor.methods.exported import Array, Compiled, Form
+from stemeditor.methods.measured import remembered
 from stemeditor.methods.segments import fade
 from stemeditor.progress import Progress, Silent
 from stemeditor.threads import aside
@@ -71,7 +72,7 @@ class Engine:
     def prepare(self) -> None:
         """Write the network in the form of OpenVINO if that is of use here and not done yet."""
         form = self._form
-        if form is not None and not form.ready and exported.package() is not None:
+        if form is not None and not form.ready and processor.package() is not None:
             exported.export(self._build(), form)
             if form.compiled is not None:
                 Compiled(form, exported.exactly())
@@ -79,8 +80,8 @@ class Engine:
     def warm(self) -> None:
         """Start the program that will compute."""
         if device.chosen().key == device.CPU and self._form is not None and exported.usable(self._form):
-            if exported.package() is not None and not exported.exactly():
-                exported.halves_pay()
+            if processor.package() is not None and not exported.exactly():
+                processor.halves_pay()
         else:
             pytorch.start()
 
@@ -278,4 +279,4 @@ def _remembered(what: str, net: nn.Module, measure: Callable[[], float]) -> floa
     import torch
 
     name = f"{what}, {device.chosen().name}, {type(net).__name__}, PyTorch {torch.__version__}"
-    return device.remembered(name, measure)
+    return remembered(name, measure)

@@ -7,20 +7,18 @@ import ctypes
 import logging
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stemeditor import memory, settings
-from stemeditor.methods import device
+from stemeditor.methods import processor
 from stemeditor.progress import Progress
 
 if TYPE_CHECKING:
@@ -41,10 +39,6 @@ _FREE = "lengths"
 
 _MADV_DONTNEED = 4
 _FORGET_S = 0.05
-
-_PROBES = 6
-_WORTH_IT = 1.1
-"""Times as fast as single precision from which on half precision is chosen."""
 
 _LOOK_MS = 40
 _ENDING_MS = 10_000
@@ -130,12 +124,12 @@ class Compiled:
     """
 
     def __init__(self, form: Form, exact: bool, sound: Array | None = None) -> None:
-        openvino = package()
+        openvino = processor.package()
         if openvino is None:
             raise ImportError("openvino")
         program = openvino.Core()
-        self.precision = "f32" if exact or not halves_pay() else "bf16"
-        wishes = {"INFERENCE_PRECISION_HINT": self.precision, "PERFORMANCE_HINT": "LATENCY"}
+        self.precision = processor.SINGLE if exact or not processor.halves_pay() else processor.HALF
+        wishes = processor.wishes(self.precision)
         other = sound is not None and form.other(sound.shape[-1])
         if form.compiled is not None and not other:
             wishes |= {"CACHE_DIR": str(form.compiled), "CACHE_MODE": "OPTIMIZE_SIZE"}
@@ -174,22 +168,6 @@ class Compiled:
         return self._core.after(found, known)
 
 
-def package() -> Any:
-    """Return OpenVINO, or None where it is not installed.
-
-    When it is imported it tells its makers over the network that it was, unless the part that does so is missing:
-    nobody here was asked for that, so it is.
-    """
-    if find_spec("openvino") is None:
-        return None
-    sys.modules.setdefault("openvino_telemetry", cast(Any, None))
-    try:
-        return import_module("openvino")
-    except (ImportError, OSError) as problem:
-        log.info("OpenVINO does not start: %s", problem)
-        return None
-
-
 def export(net: nn.Module, form: Form) -> None:
     """Write a network in the form of OpenVINO. Takes a minute and as much memory as a few of its runs.
 
@@ -209,7 +187,7 @@ def export(net: nn.Module, form: Form) -> None:
 
     import torch
 
-    openvino = package()
+    openvino = processor.package()
     if openvino is None:
         raise ImportError("openvino")
     from openvino.frontend import FrontEndManager
@@ -313,60 +291,6 @@ def _forget_pages(form: Form) -> None:
         if rights.startswith("r--") and (Path(name) == numbers or Path(name).parent == folder):
             start, stop = (int(end, 16) for end in where.split("-"))
             madvise(start, stop - start, _MADV_DONTNEED)
-
-
-@lru_cache(maxsize=1)
-def halves_pay() -> bool:
-    """Whether this processor computes networks faster in half precision; measured once, in a second, then remembered.
-
-    Those that know how to do not all gain by it: without units for products of matrices (AMX), Intel's compute
-    networks in half precision at two thirds of the speed.
-
-    Raises
-    ------
-    ImportError
-        If OpenVINO is not installed.
-    """
-    openvino = package()
-    if openvino is None:
-        raise ImportError("openvino")
-    program = openvino.Core()
-    if "BF16" not in program.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-        return False
-    name = program.get_property("CPU", "FULL_DEVICE_NAME")
-    key = f"half precision, {name}, OpenVINO {openvino.__version__}"
-    return device.remembered(key, lambda: _gain_of_halves(program)) > _WORTH_IT
-
-
-def _gain_of_halves(program: Any) -> float:
-    """Return how many times as fast a small network is in half precision, a convolution and two layers behind it."""
-    openvino = import_module("openvino")
-    kinds = import_module("openvino.opset13")
-    draw = np.random.default_rng(0).standard_normal
-
-    def weights(*shape: int) -> Any:
-        return kinds.constant(draw(shape, np.float32) / np.float32(np.sqrt(np.prod(shape[1:]))))
-
-    picture = kinds.parameter([1, 64, 128, 128], np.float32)
-    around = [1, 1]
-    seen = kinds.convolution(picture, weights(64, 64, 3, 3), [1, 1], around, around, [1, 1])
-    words = kinds.parameter([1, 512, 512], np.float32)
-    wide = kinds.relu(kinds.matmul(words, weights(2048, 512), False, True))
-    told = kinds.matmul(wide, weights(512, 2048), False, True)
-    model = openvino.Model([kinds.result(kinds.relu(seen)), kinds.result(told)], [picture, words], "probe")
-    given = [draw(tuple(place.shape), np.float32) for place in model.inputs]
-    requests = []
-    for precision in ("f32", "bf16"):
-        wishes = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
-        requests.append(program.compile_model(model, "CPU", wishes).create_infer_request())
-    times: tuple[list[float], list[float]] = ([], [])
-    for _ in range(_PROBES):
-        for request, row in zip(requests, times, strict=True):
-            began = time.perf_counter()
-            request.infer(given)
-            row.append(time.perf_counter() - began)
-    # The fastest of each: whatever else the machine does makes them slower only.
-    return min(times[0]) / min(times[1])
 
 
 def usable(form: Form) -> bool:

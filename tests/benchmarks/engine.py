@@ -320,7 +320,7 @@ def main() -> None:
     if given.one:
         print(json.dumps(here(Path(given.one[0]), given.one[1], given.one[2], given)))
         return
-    from stemeditor.methods import exported
+    from stemeditor.methods import processor
 
     print(f"{given.seconds:.0f} s of stereo on {given.device}, {os.cpu_count()} processors, median of {given.rounds}")
     print(
@@ -331,7 +331,7 @@ def main() -> None:
         do = apart if given.device == "cpu" else here
         for key in given.models.split(","):
             do(folder, key, PUT, given)
-            exact = (EXACT,) if given.device != "cpu" or exported.halves_pay() else ()
+            exact = (EXACT,) if given.device != "cpu" or processor.halves_pay() else ()
             sides = (OURS, *exact) if key in ALONE else (OURS, *exact, THEIRS)
             found: dict[str, list[dict[str, float]]] = {side: [] for side in sides}
             for _ in range(given.rounds):

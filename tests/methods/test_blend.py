@@ -7,7 +7,7 @@ import pytest
 
 from stemeditor import settings
 from stemeditor.audio.buffer import Audio
-from stemeditor.methods import exported, neural, registry
+from stemeditor.methods import neural, processor, registry
 from stemeditor.methods.base import Params
 from stemeditor.methods.blend import Blend, agreed
 from stemeditor.methods.classic import STEMS, Classic
@@ -84,7 +84,7 @@ def test_without_the_classic_method_it_has_the_levels_of_the_network() -> None:
 
 
 def test_it_is_the_same_whatever_computes_the_network() -> None:
-    if exported.package() is None:
+    if processor.package() is None:
         pytest.skip("OpenVINO is not here")
     Settings(settings.file()).set("exact", True)
     song = Audio(breathing(1.5), RATE)

@@ -156,9 +156,9 @@ def test_a_file_that_asks_for_something_else_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("key", ["hdemucs_mmi", "mdx_extra"])
 def test_hybrid_demucs_by_openvino_gives_the_same(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from stemeditor.methods import engine, exported
+    from stemeditor.methods import engine, processor
 
-    if exported.package() is None:
+    if processor.package() is None:
         pytest.skip("OpenVINO is not here")
     put_demucs(key, "HDemucs", SOURCES)
     sound = noise(2.3)

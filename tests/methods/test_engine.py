@@ -19,13 +19,14 @@ import torch
 
 from stemeditor import paths, settings
 from stemeditor.errors import Cancelled, DeviceProblem
-from stemeditor.methods import device, exported, neural, pytorch
+from stemeditor.methods import device, exported, measured, neural, processor, pytorch
 from stemeditor.methods.base import Remark
 from stemeditor.methods.demucs import SOURCES
 from stemeditor.methods.device import Device
 from stemeditor.methods.engine import Engine
 from stemeditor.methods.exported import ENDING, Array, Form, export
 from stemeditor.methods.hybrid_core import HybridCore
+from stemeditor.methods.measured import remembered
 from stemeditor.methods.spleeter import BINS, HOPS
 from stemeditor.nets.fronts import JoinedHeart
 from stemeditor.nets.hybrid_heart import HybridHeart
@@ -443,7 +444,7 @@ def test_threads_that_want_the_same_network_wait_and_may_give_up() -> None:
 @pytest.fixture
 def form(tmp_path: Path) -> Form:
     """The place for a small network in OpenVINO's form, where OpenVINO is."""
-    if exported.package() is None:
+    if processor.package() is None:
         pytest.skip("OpenVINO is not here")
     assert sys.modules["openvino_telemetry"] is None
     Settings(settings.file()).set("exact", True)
@@ -636,7 +637,7 @@ def test_a_request_that_openvino_gave_up_is_silent(form: Form, monkeypatch: pyte
             return Model()
 
     form.path.touch()
-    monkeypatch.setattr(exported.package(), "Core", Program)
+    monkeypatch.setattr(processor.package(), "Core", Program)
     engine = Engine(small, 44100, False, form)
     progress = Stoppable()
     threading.Timer(0.2, progress.cancel).start()
@@ -676,6 +677,26 @@ def test_a_probe_is_made_once_and_remembered(monkeypatch: pytest.MonkeyPatch) ->
         device.rate(Device("cpu", "Another"))
 
 
+def test_the_processor_is_measured_with_what_computes_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    if processor.package() is None:
+        pytest.skip("OpenVINO is not here")
+    monkeypatch.setattr(device, "_PROBE_S", 0.05)
+    asked: list[str] = []
+    original = device._small_network
+    monkeypatch.setattr(device, "_small_network", lambda key: (asked.append(key), original(key))[1])
+    with_it = device.rate(Device("cpu", "Processor"))
+    assert with_it > 0
+    assert not asked
+    with monkeypatch.context() as patch:
+        patch.setattr(processor, "package", lambda: None)
+        without = device.rate(Device("cpu", "Processor"))
+        assert asked == ["cpu"]
+        assert without > 0
+        # Each is remembered by itself: OpenVINO may come and go.
+        assert device.rate(Device("cpu", "Processor")) == without
+    assert device.rate(Device("cpu", "Processor")) == with_it
+
+
 @pytest.mark.parametrize(("gain", "knows", "chosen"), [(1.8, True, True), (0.65, True, False), (1.8, False, False)])
 def test_half_precision_is_chosen_where_it_is_known_and_faster(
     monkeypatch: pytest.MonkeyPatch, gain: float, knows: bool, chosen: bool
@@ -684,17 +705,17 @@ def test_half_precision_is_chosen_where_it_is_known_and_faster(
         def get_property(self, where: str, what: str) -> object:
             return (["FP32", "BF16"] if knows else ["FP32"]) if what.startswith("OPT") else "A processor"
 
-    monkeypatch.setattr(exported, "package", lambda: SimpleNamespace(Core=Program, __version__="1"))
-    monkeypatch.setattr(exported, "_gain_of_halves", lambda program: gain)
-    exported.halves_pay.cache_clear()
+    monkeypatch.setattr(processor, "package", lambda: SimpleNamespace(Core=Program, __version__="1"))
+    monkeypatch.setattr(processor, "_gain_of_halves", lambda program: gain)
+    processor.halves_pay.cache_clear()
     try:
-        assert exported.halves_pay() is chosen
+        assert processor.halves_pay() is chosen
         # Another start of the program knows it.
-        exported.halves_pay.cache_clear()
-        monkeypatch.setattr(exported, "_gain_of_halves", lambda program: 1 / 0)
-        assert exported.halves_pay() is chosen
+        processor.halves_pay.cache_clear()
+        monkeypatch.setattr(processor, "_gain_of_halves", lambda program: 1 / 0)
+        assert processor.halves_pay() is chosen
     finally:
-        exported.halves_pay.cache_clear()
+        processor.halves_pay.cache_clear()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts mapped files as memory")
@@ -723,18 +744,18 @@ def test_memory_in_which_weights_were_read_is_given_back(tmp_path: Path) -> None
 
 
 def test_what_half_precision_gains_is_measured() -> None:
-    program = exported.package().Core()
+    program = processor.package().Core()
     if "BF16" not in program.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         pytest.skip("this processor has no half precision")
-    assert 0.1 < exported._gain_of_halves(program) < 20
+    assert 0.1 < processor._gain_of_halves(program) < 20
 
 
 def test_what_was_measured_of_one_part_outlives_what_is_measured_of_another() -> None:
-    assert device.remembered("one", lambda: 2.0) == 2.0
-    assert device.remembered("two", lambda: 3.0) == 3.0
-    assert device.remembered("one", lambda: 1 / 0) == 2.0
-    (paths.cache_folder() / device._REMEMBERED).write_text("[rubbish", encoding="utf-8")
-    assert device.remembered("one", lambda: 5.0) == 5.0
+    assert remembered("one", lambda: 2.0) == 2.0
+    assert remembered("two", lambda: 3.0) == 3.0
+    assert remembered("one", lambda: 1 / 0) == 2.0
+    (paths.cache_folder() / measured._REMEMBERED).write_text("[rubbish", encoding="utf-8")
+    assert remembered("one", lambda: 5.0) == 5.0
 
 
 def test_pytorch_is_only_asked_about_cards_where_there_is_a_sign_of_one(monkeypatch: pytest.MonkeyPatch) -> None:

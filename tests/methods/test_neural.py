@@ -12,7 +12,7 @@ import torch
 from stemeditor import nets, settings
 from stemeditor.audio.buffer import Audio
 from stemeditor.errors import FileProblem, UserError
-from stemeditor.methods import device, exported, neural, registry, runner
+from stemeditor.methods import device, neural, processor, registry, runner
 from stemeditor.nets import checkpoint
 from stemeditor.nets.description import Description, describe
 from stemeditor.progress import Silent
@@ -114,7 +114,7 @@ def test_without_torch_the_method_says_what_to_do(own_network: Path, monkeypatch
 
 def test_the_shipped_form_is_that_of_the_shipped_network() -> None:
     """Both lie in the repository: one is made of the other by `Neural.prepare`."""
-    if exported.package() is None:
+    if processor.package() is None:
         pytest.skip("OpenVINO is not here")
     method = neural.Compact()
     net, _ = checkpoint.load(method.path)
@@ -131,7 +131,7 @@ def test_the_shipped_form_is_that_of_the_shipped_network() -> None:
 
 
 def test_an_own_network_can_be_prepared_and_prepared_anew(own_network: Path) -> None:
-    if exported.package() is None:
+    if processor.package() is None:
         pytest.skip("OpenVINO is not here")
     Settings(settings.file()).set("exact", True)
     key = neural.install(own_network, "lesson")
@@ -157,7 +157,7 @@ def test_torch_is_not_imported_before_a_network_works() -> None:
 
 
 def test_the_shipped_network_needs_no_torch_where_openvino_is() -> None:
-    if exported.package() is None or device.found()[0].key != device.CPU:
+    if processor.package() is None or device.found()[0].key != device.CPU:
         pytest.skip("PyTorch computes here")
     code = (
         "import sys; sys.modules['torch'] = None; import numpy as np; "

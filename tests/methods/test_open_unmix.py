@@ -6,7 +6,7 @@ from stemeditor import settings
 from stemeditor.audio.buffer import Audio
 from stemeditor.audio.stft import Stft
 from stemeditor.errors import UserError
-from stemeditor.methods import exported, open_unmix, pretrained, pytorch, registry, runner, wiener
+from stemeditor.methods import exported, open_unmix, pretrained, processor, pytorch, registry, runner, wiener
 from stemeditor.progress import Silent
 from stemeditor.settings import Settings
 from stemeditor.weights import store
@@ -62,7 +62,7 @@ def test_stems_equal_those_of_the_package(key: str, seconds: float) -> None:
 
 
 def test_openvino_gives_the_same_for_any_length(monkeypatch: pytest.MonkeyPatch) -> None:
-    if exported.package() is None:
+    if processor.package() is None:
         pytest.skip("OpenVINO is not here")
     put("umxse")
     Settings(settings.file()).set("exact", True)

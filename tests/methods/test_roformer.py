@@ -14,7 +14,7 @@ from stemeditor.audio.buffer import Audio
 from stemeditor.errors import UserError
 from stemeditor.jobs import models as preparing
 from stemeditor.jobs.models import ImportRequest, import_model, models
-from stemeditor.methods import exported, pretrained, registry, runner
+from stemeditor.methods import pretrained, processor, registry, runner
 from stemeditor.methods.base import Stems
 from stemeditor.methods.engine import Engine
 from stemeditor.methods.exported import Array
@@ -149,7 +149,7 @@ def test_a_checkpoint_is_imported_and_takes_songs_apart(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["stems", "mel", "linear", "mono"])
 def test_openvino_gives_the_same(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if exported.package() is None:
+    if processor.package() is None:
         pytest.skip("OpenVINO is not here")
     monkeypatch.setattr(preparing, "prepare", lambda key, progress: None)
     names = ["Vocals", "Drums", "Other"] if name == "stems" else ["Vocals"]

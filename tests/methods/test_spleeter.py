@@ -12,7 +12,7 @@ from stemeditor import settings
 from stemeditor.audio.buffer import Audio
 from stemeditor.errors import UserError
 from stemeditor.jobs.models import ImportRequest, import_model
-from stemeditor.methods import exported, pretrained, pytorch, registry, runner, spleeter
+from stemeditor.methods import pretrained, processor, pytorch, registry, runner, spleeter
 from stemeditor.methods.engine import Engine
 from stemeditor.methods.exported import ENDING, Form, export
 from stemeditor.methods.picture_core import PictureCore
@@ -191,7 +191,7 @@ def test_a_published_set_is_imported_and_takes_songs_apart(
     assert registry.missing(key) is None
     method = registry.load(key)
     inner = method.method
-    if exported.package() is not None:
+    if processor.package() is not None:
         inner.prepare()
         # However long the last piece is.
         monkeypatch.setattr(pytorch, "start", lambda: pytest.fail("PyTorch is not needed"))
@@ -209,7 +209,7 @@ def test_a_published_set_is_imported_and_takes_songs_apart(
 
 
 def test_openvino_gives_the_same_pictures(tmp_path: Path) -> None:
-    if exported.package() is None:
+    if processor.package() is None:
         pytest.skip("OpenVINO is not here")
     torch.manual_seed(3)
     net = Spleeter(2).eval()

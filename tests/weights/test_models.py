@@ -15,7 +15,7 @@ from stemeditor import cli
 from stemeditor.errors import UserError
 from stemeditor.jobs import models
 from stemeditor.jobs.models import ImportRequest, import_model
-from stemeditor.methods import demucs, exported, pytorch, registry
+from stemeditor.methods import demucs, exported, processor, pytorch, registry
 from stemeditor.methods.demucs import SOURCES
 from stemeditor.progress import Silent
 from stemeditor.weights import catalogue, reading, store
@@ -223,7 +223,7 @@ def test_what_a_person_keeps_beside_the_weights_is_neither_moved_nor_removed(ser
 def test_only_what_computes_a_method_that_is_here_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[str] = []
     monkeypatch.setattr(pytorch, "start", lambda: started.append("PyTorch"))
-    monkeypatch.setattr(exported, "package", lambda: started.append("OpenVINO"))
+    monkeypatch.setattr(processor, "package", lambda: started.append("OpenVINO"))
     for key in ("classic", "htdemucs", "nothing of the kind"):
         models.warm(key, Silent())
     assert started == []

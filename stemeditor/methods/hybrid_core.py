@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 
-from stemeditor.audio.stft import Spectra
+from stemeditor.audio.stft import Spectra, Stft
 from stemeditor.methods.exported import Array
 
 _WINDOW, _HOP = 4096, 1024
 _LEAD = _HOP // 2 * 3
 """Frames by which the first window begins before the sound, so that there are as many windows as hops of sound."""
 
-_ENERGY = 1.5
-"""Four Hann windows overlap everywhere, and their squares add up to this."""
+_OUTSIDE = 2
+"""Hops at either end that are centred beyond what is put around the sound."""
+
+_TRANSFORM = Stft(_WINDOW, _HOP)
 
 _LEAST = 1e-5
+"""Is added to deviations; their transforms neither gain nor lose energy, ours gains as much as the window is long."""
 
 Level: TypeAlias = tuple[np.float32, np.float32]
 """Mean and standard deviation."""
@@ -72,8 +74,8 @@ class HybridCore:
         else:
             picture = np.empty((2 * channels, bins, hops), np.float32)
             picture[::2], picture[1::2] = spectra.real, spectra.imag
-        picture, level = _levelled(picture)
-        wave, wave_level = _levelled(whole)
+        picture, level = _levelled(picture, _LEAST * _WINDOW**0.5)
+        wave, wave_level = _levelled(whole, _LEAST)
         return (picture, wave), _Known(level, wave_level, frames, phases)
 
     def after(self, found: tuple[Array, ...], known: _Known) -> Array:
@@ -105,10 +107,9 @@ class _Known:
 
 def _spectra(sound: Array, mirrored: bool) -> Spectra:
     """Return (channels, bins, hops) as the networks' program transforms; beyond its ends is silence or a mirror."""
-    from scipy import fft
-
     frames = sound.shape[-1]
-    behind = _LEAD + -frames % _HOP
+    hops = -(-frames // _HOP)
+    behind = _LEAD + hops * _HOP - frames
     if mirrored:
         # What is too short to be mirrored is first followed by silence.
         silence = max(behind + 1 - frames, 0)
@@ -116,43 +117,22 @@ def _spectra(sound: Array, mirrored: bool) -> Spectra:
         longer = np.pad(followed, ((0, 0), (_LEAD, behind - silence)), mode="reflect")
     else:
         longer = np.pad(sound, ((0, 0), (_LEAD, behind)))
-    windows = np.lib.stride_tricks.sliding_window_view(longer, _WINDOW, axis=1)[:, ::_HOP]
-    # The highest bin is left out.
-    spectra: Spectra = fft.rfft(windows * _window(), axis=2, workers=os.cpu_count())[..., :-1].transpose(0, 2, 1)
+    # Without the highest bin, and the hops that see what lies beyond.
+    spectra: Spectra = _TRANSFORM.forward(longer)[:, :-1, _OUTSIDE : _OUTSIDE + hops]
     return spectra
 
 
 def _sound(real: Array, imaginary: Array, frames: int, late: bool) -> Array:
     """Return (channels, frames) of two (channels, bins, hops); the inverse of `_spectra`, unless it is late."""
-    from scipy import fft
-
     channels, bins, hops = real.shape
-    spectra = np.zeros((channels, hops, bins + 1), np.complex64)
-    spectra.real[..., :-1] = real.transpose(0, 2, 1)
-    spectra.imag[..., :-1] = imaginary.transpose(0, 2, 1)
-    windows = fft.irfft(spectra, _WINDOW, axis=2, workers=os.cpu_count(), overwrite_x=True)
-    windows *= _window() * np.float32(_WINDOW / _ENERGY)
-    shared = _WINDOW // _HOP
-    blocks = windows.reshape(channels, hops, shared, _HOP)
-    # Whole hops are added, four times; the sound begins behind the lead.
-    out = np.zeros((channels, hops + shared - 1, _HOP), np.float32)
-    for number in range(shared):
-        out[:, number : number + hops] += blocks[:, :, number]
-    if late:
-        # Their program knows of no window that begins so early as to end in the first hop.
-        lacking = np.square(_window()[-_HOP:]) * np.float32(_WINDOW)
-        out[:, 0] *= np.float32(_ENERGY) / (np.float32(_ENERGY) - lacking)
+    spectra = np.zeros((channels, bins + 1, hops + 2 * _OUTSIDE), np.complex64)
+    inside = spectra[:, :-1, _OUTSIDE:-_OUTSIDE]
+    inside.real, inside.imag = real, imaginary
     begin = 0 if late else _LEAD
-    return out.reshape(channels, -1)[:, begin : begin + frames]
+    return _TRANSFORM.inverse(spectra, begin + frames)[:, begin:]
 
 
-def _window() -> Array:
-    """Return the Hann window, such that transforms neither gain nor lose energy."""
-    window: Array = (np.hanning(_WINDOW + 1)[:-1] / _WINDOW**0.5).astype(np.float32)
-    return window
-
-
-def _levelled(values: Array) -> tuple[Array, Level]:
+def _levelled(values: Array, least: float) -> tuple[Array, Level]:
     mean, spread = values.mean(dtype=np.float64), values.std(ddof=1, dtype=np.float64)
     level = np.float32(mean), np.float32(spread)
-    return (values - level[0]) / np.float32(_LEAST + spread), level
+    return (values - level[0]) / np.float32(least + spread), level

@@ -113,10 +113,7 @@ class Ensemble:
 
     def stream(self, song: Audio, params: Params, progress: Progress, done: int) -> Iterator[Piece]:
         """Yield the mean, piece by piece, as far as all members have come; see `runner.Composite`."""
-        runs = [
-            ((piece.start, piece.stems) for piece in runner.stream(song, member, {}, progress, done))
-            for member in self.members
-        ]
+        runs = [map(runner.stretch_of, runner.stream(song, member, {}, progress, done)) for member in self.members]
         shares = self._shares(params)
         found = runner.abreast(runs, done)
         if params["how"] == WAVES:

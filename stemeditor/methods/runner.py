@@ -113,7 +113,7 @@ def stream(song: Audio, method: Method, params: Params, progress: Progress, done
     info = method.info
     found: Iterator[Stretch]
     if isinstance(method, Composite):
-        found = ((piece.start, piece.stems) for piece in method.stream(song, complete, progress, done))
+        found = map(stretch_of, method.stream(song, complete, progress, done))
     else:
         rounds = [_added(song, method, complete, plan, progress, done) for plan in _plans(song, info, complete)]
         found = _mean(rounds, done)
@@ -249,6 +249,11 @@ def abreast(runs: Sequence[Iterator[Stretch]], position: int) -> Iterator[tuple[
         yield position, [{name: samples[:, :count] for name, samples in stems.items()} for stems in waiting]
         position += count
         waiting = [{name: samples[:, count:] for name, samples in stems.items()} for stems in waiting]
+
+
+def stretch_of(piece: Piece) -> Stretch:
+    """Return a piece as `abreast` takes it."""
+    return piece.start, piece.stems
 
 
 def length_of(stems: Stems) -> int:

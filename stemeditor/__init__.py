@@ -2,7 +2,8 @@
 
 The house, from the ground up (each storey imports only what stands lower):
 
-- ``errors``, ``paths``, ``settings``, ``progress``, ``threads``, ``memory``: what everybody needs and what needs nobody
+- ``errors``, ``paths``, ``settings``, ``progress``, ``threads``, ``memory``, ``libraries``: what everybody
+  needs and what needs nobody
 - ``audio``: sound as values; files, transforms, peaks, levels
 - ``methods``: ways to take a song apart, and the runner that keeps their promises
 - ``mixing``: what is heard, sample by sample, without a device

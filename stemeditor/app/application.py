@@ -13,7 +13,7 @@ from types import TracebackType
 from PySide6.QtCore import QMessageLogContext, QObject, Qt, QTimer, QtMsgType, Signal, qInstallMessageHandler
 from PySide6.QtWidgets import QApplication
 
-from stemeditor import __version__, paths
+from stemeditor import __version__, libraries, paths
 from stemeditor.app.audio_out import AudioOut, OutputStatus
 from stemeditor.app.controller import Controller
 from stemeditor.app.messages import Notice, notice_of
@@ -143,6 +143,7 @@ def main(files: list[Path]) -> int:
     """
     _log_to_file()
     sys.setswitchinterval(_SWITCH_S)
+    libraries.settle()
     parts = build()
     _catch_everything(parts.bridge)
     parts.window.show()

@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable
 from functools import lru_cache
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stemeditor import libraries
 from stemeditor.methods.measured import remembered
 
 log = logging.getLogger(__name__)
@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 SINGLE, HALF = "f32", "bf16"
 """Precisions, as OpenVINO calls them."""
 
+_OTHER_PLUGINS = ("_gpu_plugin", "_npu_plugin")
 _PROBES = 6
 _WORTH_IT = 1.1
 """Times as fast as single precision from which on half precision is chosen."""
@@ -32,11 +33,14 @@ def package() -> Any:
     When it is imported it tells its makers over the network that it was, unless the part that does so is missing:
     nobody here was asked for that, so it is.
     """
-    if find_spec("openvino") is None:
-        return None
-    sys.modules.setdefault("openvino_telemetry", cast(Any, None))
+    if "openvino" not in sys.modules:
+        folder = libraries.folder("openvino")
+        if folder is None:
+            return None
+        sys.modules.setdefault("openvino_telemetry", cast(Any, None))
+        libraries.read_ahead(libraries.within(folder, besides=_OTHER_PLUGINS))
     try:
-        return import_module("openvino")
+        return libraries.bring("openvino")
     except (ImportError, OSError) as problem:
         log.info("OpenVINO does not start: %s", problem)
         return None

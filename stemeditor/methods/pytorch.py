@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import logging
-import os
 import sys
 import time
-from importlib import import_module
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from stemeditor import libraries
 
 if TYPE_CHECKING:
     import torch
@@ -19,29 +16,29 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LIBRARIES = {"linux": ("libtorch_global_deps.so", "libtorch.so"), "darwin": ("libtorch.dylib",)}
+_MORE = ("libnvrtc.so.*", "libnvrtc-builtins.so.*", "libcusolver.so.*")
+"""Of NVIDIA's, what PyTorch loads besides what its own libraries ask for."""
 
 _BUSY_S = 0.25
 """What takes a card longer than this keeps it busy: more at once would not be faster."""
 
 
 def start() -> None:
-    """Import PyTorch so that sound goes on meanwhile; nothing happens where it is imported or missing.
-
-    Python loads a library while it holds the lock without which no other thread runs, the one that plays neither. The
-    function of the system that does it is called here like any other of another language: without the lock.
-    """
+    """Import PyTorch so that sound goes on meanwhile; nothing happens where it is imported or missing."""
     if "torch" in sys.modules:
         return
-    found = find_spec("torch")
-    if found is None or found.origin is None:
+    folder = libraries.folder("torch")
+    if folder is None:
         return
     for name in _LIBRARIES.get(sys.platform, ()):
-        load = ctypes.CDLL(None).dlopen
-        load.argtypes, load.restype = (ctypes.c_char_p, ctypes.c_int), ctypes.c_void_p
-        if not load(os.fsencode(Path(found.origin).parent / "lib" / name), os.RTLD_NOW | os.RTLD_GLOBAL):
+        if not libraries.load(folder / "lib" / name, shared=True):
             log.info("%s is left to Python", name)
+    for pattern in _MORE:
+        for file in folder.parent.glob(f"nvidia/*/lib/{pattern}"):
+            libraries.load(file)
+    libraries.read_ahead([*folder.glob("lib/*torch_python.*"), *folder.parent.glob("torchaudio/lib/*")])
     try:
-        import_module("torch")
+        libraries.bring("torch")
     except (ImportError, OSError) as problem:
         # Whoever needs it says so.
         log.info("PyTorch does not start: %s", problem)

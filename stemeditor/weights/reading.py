@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stemeditor import libraries
 from stemeditor.errors import FileProblem
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def load(path: Path) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
     check(path)
+    libraries.read_ahead([path])
     try:
         # Tensors and plain containers only: anything else in the file is refused by PyTorch itself.
         found = load_file(path) if path.name.endswith(SAFE) else torch.load(path, "cpu", weights_only=True)

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from stemeditor.nets.hybrid_layers import Down, Up
+
 
 class HybridHeart(nn.Module):
     """The layers of both branches, in order: down, through the transformer, and up again.
@@ -19,13 +21,14 @@ class HybridHeart(nn.Module):
     ----------
     net
         A `demucs.htdemucs.HTDemucs` or `demucs.hdemucs.HDemucs`; complex spectra go in and out of it as channels. Its
-        recurrent layers are replaced by such as give the same.
+        layers are replaced by such as give the same.
     """
 
     def __init__(self, net: Any) -> None:
         super().__init__()
         self.net = net
         _without_lengths(net)
+        _arranged(net)
 
     def forward(self, picture: Tensor, wave: Tensor) -> tuple[Tensor, Tensor]:
         """Return what both branches find, still as the sum of stems and channels, of what they see and hear."""
@@ -127,6 +130,20 @@ def _without_lengths(net: nn.Module) -> None:
         for name, layer in [*part.named_children()]:
             if isinstance(layer, BLSTM) and layer.max_steps is not None and not isinstance(part, Windows):
                 setattr(part, name, Windows(layer))
+
+
+def _arranged(net: Any) -> None:
+    """Replace the layers of both branches by such as a processor computes with less to carry."""
+    from demucs.hdemucs import HDecLayer, HEncLayer
+
+    for name, kind, ours in (
+        ("encoder", HEncLayer, Down),
+        ("tencoder", HEncLayer, Down),
+        ("decoder", HDecLayer, Up),
+        ("tdecoder", HDecLayer, Up),
+    ):
+        layers = [ours(layer) if isinstance(layer, kind) else layer for layer in getattr(net, name)]
+        setattr(net, name, nn.ModuleList(layers))
 
 
 def _whole(sound: Tensor, stride: int) -> Tensor:

@@ -1,0 +1,277 @@
+"""The layers of Hybrid Demucs, arranged so that a processor moves less through its memory: the same results.
+
+Much of their time goes into carrying large tensors from one order of axes into another, and through memory once more
+for each of the small things that are done to them. Here a spectrum keeps its four axes all the way, mean and deviation
+of what is normalised are known before it is made, and the halves of a gate are two convolutions, of which a compiler
+can make the end a part.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import gelu, glu
+
+
+class Down(nn.Module):
+    """A layer on the way down.
+
+    Parameters
+    ----------
+    layer
+        A `demucs.hdemucs.HEncLayer`.
+    """
+
+    def __init__(self, layer: Any) -> None:
+        super().__init__()
+        self.stride, self.empty, self.freq = layer.stride, layer.empty, layer.freq
+        self.conv = layer.conv
+        if not self.empty:
+            self.norm = layer.norm1
+            self.branch = _branch(layer.dconv, layer.freq)
+            self.gate = _gate(layer, "norm2")
+
+    def forward(self, sound: Tensor, joined: Tensor | None = None) -> Tensor:
+        """Return what goes on from here: (1, channels, rows, hops), or without rows.
+
+        What is `joined` has come as far in the other branch, where there are no rows.
+        """
+        if not self.freq and sound.dim() == 4:
+            sound = sound.flatten(1, 2)
+        found: Tensor = self.conv(sound)
+        if self.empty:
+            return found
+        if joined is not None:
+            found = found + (joined[:, :, None] if joined.dim() < found.dim() else joined)
+        gated: Tensor = self.gate(self.branch(gelu(self.norm(found))))
+        return gated
+
+
+class Up(nn.Module):
+    """A layer on the way up.
+
+    Parameters
+    ----------
+    layer
+        A `demucs.hdemucs.HDecLayer`.
+    """
+
+    def __init__(self, layer: Any) -> None:
+        super().__init__()
+        self.empty, self.freq, self.last = layer.empty, layer.freq, layer.last
+        self._channels, self._pad = layer.chin, layer.pad
+        self.norm = layer.norm2
+        # What comes out in the end stays in single precision only if a transposed convolution makes it.
+        self.wider = layer.conv_tr if layer.freq or layer.last else Spread(layer.conv_tr)
+        if not self.empty:
+            self.gate = _gate(layer, "norm1")
+            self.branch = _branch(layer.dconv, layer.freq)
+
+    def forward(self, sound: Tensor, skip: Tensor | None, length: int) -> tuple[Tensor, Tensor]:
+        """Return what goes on from here, of a length if it has no rows, and what it was made of."""
+        if self.freq and sound.dim() == 3:
+            sound = sound.reshape(sound.shape[0], self._channels, -1, sound.shape[-1])
+        if skip is not None:
+            sound = self.branch(self.gate(sound + skip))
+        wide: Tensor = self.norm(self.wider(sound))
+        if not self.freq:
+            wide = wide[..., self._pad : self._pad + length]
+        elif self._pad:
+            wide = wide[..., self._pad : -self._pad, :]
+        return wide if self.last else gelu(wide), sound
+
+
+class Gate(nn.Module):
+    """A convolution of which one half says how much of the other goes on.
+
+    Parameters
+    ----------
+    conv
+        A convolution whose channels are both halves.
+    """
+
+    def __init__(self, conv: Any) -> None:
+        super().__init__()
+        weights, shifts = conv.weight.detach().chunk(2), conv.bias.detach().chunk(2)
+        self.what = _like(conv, weights[0], shifts[0])
+        self.much = _like(conv, weights[1], shifts[1])
+
+    def forward(self, sound: Tensor) -> Tensor:
+        """Return half as many channels as the convolution gives."""
+        found: Tensor = self.what(sound) * torch.sigmoid(self.much(sound))
+        return found
+
+
+class Branch(nn.Module):
+    """Convolutions beside the main road, each added to it: what it sees, narrow, normalised, wide, normalised, gated.
+
+    Wide tensors are not normalised once they are there. They are made of narrow ones, one moment at a time, so that
+    their mean and variance follow from the mean and the covariance of those; and to take a mean off and to divide is
+    what a convolution can do as well, once both are channels of its input.
+
+    Parameters
+    ----------
+    convs
+        A `demucs.demucs.DConv` without recurrent layers or attention.
+    rows
+        Whether there are rows, each of which is normalised by itself.
+    """
+
+    def __init__(self, convs: Any, rows: bool) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList(_Part(layer, rows) for layer in convs.layers)
+
+    def forward(self, sound: Tensor) -> Tensor:
+        """Return (1, channels, rows, hops), or without rows, of as much."""
+        for part in self.parts:
+            sound = sound + part(sound)
+        return sound
+
+
+class _Part(nn.Module):
+    first_gain: Tensor
+    first_shift: Tensor
+    power: Tensor
+
+    def __init__(self, layer: Any, rows: bool) -> None:
+        super().__init__()
+        seeing, first, _, wide, second, _, scale = layer
+        self._rows = rows
+        self._first_least, self._second_least = first.eps, second.eps
+        self.seeing = _conv(seeing.weight, seeing.bias, rows, seeing)
+        self.wide = _conv(wide.weight, wide.bias, rows)
+        self.register_buffer("first_gain", _along_channels(first.weight, rows))
+        self.register_buffer("first_shift", _along_channels(first.bias, rows))
+        weights, shifts = wide.weight.detach()[..., 0], wide.bias.detach()
+        self.register_buffer("power", weights.T @ weights / len(weights))
+        # Of (narrow / deviation, 1 / deviation, mean / deviation) they make (wide - mean) / deviation.
+        columns = [weights, shifts[:, None], -torch.ones_like(shifts)[:, None]]
+        normalised = torch.cat(columns, dim=1) * second.weight.detach()[:, None]
+        # The half that goes on is scaled by the way.
+        scales = torch.cat([scale.scale.detach(), torch.ones_like(scale.scale)])
+        self.gate = Gate(_conv((normalised * scales[:, None])[..., None], second.bias * scales, rows))
+
+    def forward(self, sound: Tensor) -> Tensor:
+        narrow = self.seeing(sound)
+        narrow = narrow - narrow.mean((1, -1), keepdim=True)
+        spread = torch.rsqrt(narrow.square().mean((1, -1), keepdim=True) + self._first_least)
+        narrow = gelu(narrow * spread * self.first_gain + self.first_shift)
+
+        middle = narrow.mean(-1, keepdim=True)
+        about = narrow - middle
+        if self._rows:
+            about = about.transpose(1, 2)
+        covariance = about @ about.transpose(-1, -2) / narrow.shape[-1]
+        # Over the moments each channel has a mean and a variance; over all channels the means vary, too.
+        means = self.wide(middle)
+        mean = means.mean(1, keepdim=True)
+        within = (covariance * self.power).sum((-1, -2)).reshape(mean.shape)
+        spread = torch.rsqrt(within + (means - mean).square().mean(1, keepdim=True) + self._second_least)
+        always = torch.ones_like(narrow[:, :1])
+        normalised = torch.cat([narrow * spread, always * spread, always * (mean * spread)], dim=1)
+        found: Tensor = self.gate(normalised)
+        return found
+
+
+class Spread(nn.Module):
+    """A transposed convolution in one dimension, as a convolution that finds what comes between moments as channels.
+
+    Parameters
+    ----------
+    conv
+        Its kernel is as long as a number of its strides.
+    """
+
+    def __init__(self, conv: nn.ConvTranspose1d) -> None:
+        super().__init__()
+        weights = conv.weight.detach()
+        assert conv.bias is not None
+        channels, self._channels, length = weights.shape
+        self._stride = conv.stride[0]
+        reach = length // self._stride
+        # What comes `place` after a multiple of the stride hears the last `reach` moments.
+        heard = weights.reshape(channels, self._channels, reach, self._stride).flip(2).permute(3, 1, 0, 2)
+        self.conv = nn.Conv1d(channels, self._stride * self._channels, reach, padding=reach - 1)
+        self.conv.weight = nn.Parameter(heard.reshape(-1, channels, reach).contiguous(), requires_grad=False)
+        self.conv.bias = nn.Parameter(conv.bias.detach().repeat(self._stride), requires_grad=False)
+
+    def forward(self, sound: Tensor) -> Tensor:
+        """Return (1, channels, steps of the stride) of (1, channels, steps)."""
+        found: Tensor = self.conv(sound)
+        found = found.reshape(len(found), self._stride, self._channels, -1)
+        return found.permute(0, 2, 3, 1).flatten(2)
+
+
+class _Gated(nn.Module):
+    """A convolution, normalised, whose one half says how much of the other goes on."""
+
+    def __init__(self, conv: nn.Module, norm: nn.Module) -> None:
+        super().__init__()
+        self.conv, self.norm = conv, norm
+
+    def forward(self, sound: Tensor) -> Tensor:
+        return glu(self.norm(self.conv(sound)), dim=1)
+
+
+class _RowByRow(nn.Module):
+    """Layers that know no rows, on each by itself."""
+
+    def __init__(self, layers: nn.Module) -> None:
+        super().__init__()
+        self.layers = layers
+
+    def forward(self, sound: Tensor) -> Tensor:
+        batch, channels, rows, _ = sound.shape
+        found: Tensor = self.layers(sound.transpose(1, 2).flatten(0, 1))
+        return found.reshape(batch, rows, channels, -1).transpose(1, 2)
+
+
+def _gate(layer: Any, norm: str) -> nn.Module:
+    """Return the gate of a layer, if it has one."""
+    if layer.rewrite is None:
+        return nn.Identity()
+    normalised = getattr(layer, norm)
+    return Gate(layer.rewrite) if isinstance(normalised, nn.Identity) else _Gated(layer.rewrite, normalised)
+
+
+def _branch(convs: Any, rows: bool) -> nn.Module:
+    """Return what is beside the main road, if there is anything, in as few steps as its layers allow."""
+    if convs is None:
+        return nn.Identity()
+    kinds = (nn.Conv1d, nn.GroupNorm, nn.GELU, nn.Conv1d, nn.GroupNorm, nn.GLU)
+    if all(all(map(isinstance, layer, kinds)) and len(layer) == len(kinds) + 1 for layer in convs.layers):
+        return Branch(convs, rows)
+    return _RowByRow(convs) if rows else convs
+
+
+def _conv(weights: Tensor, shifts: Tensor, rows: bool, like: Any = None) -> nn.Module:
+    """Return a convolution along time that leaves rows alone, with the reach of another."""
+    wide, narrow, length = weights.shape
+    dilation, padding = (like.dilation[0], like.padding[0]) if like is not None else (1, 0)
+    made: nn.Module
+    if rows:
+        made = nn.Conv2d(narrow, wide, (1, length), padding=(0, padding), dilation=(1, dilation))
+        weights = weights[:, :, None]
+    else:
+        made = nn.Conv1d(narrow, wide, length, padding=padding, dilation=dilation)
+    return _filled(made, weights, shifts)
+
+
+def _like(conv: Any, weights: Tensor, shifts: Tensor) -> nn.Module:
+    """Return a convolution as another, with other weights."""
+    made = type(conv)(
+        conv.in_channels, len(weights), conv.kernel_size, conv.stride, conv.padding, dilation=conv.dilation
+    )
+    return _filled(made, weights, shifts)
+
+
+def _filled(conv: nn.Module, weights: Tensor, shifts: Tensor) -> nn.Module:
+    conv.weight = nn.Parameter(weights.detach().contiguous(), requires_grad=False)
+    conv.bias = nn.Parameter(shifts.detach().contiguous(), requires_grad=False)
+    return conv
+
+
+def _along_channels(values: Tensor, rows: bool) -> Tensor:
+    return values.detach().reshape(1, -1, *[1] * (1 + rows))

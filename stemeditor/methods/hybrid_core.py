@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from stemeditor import threads
 from stemeditor.audio.stft import Spectra, Stft
 from stemeditor.methods.exported import Array
 
@@ -64,19 +65,20 @@ class HybridCore:
         frames = sound.shape[-1]
         missing = self.length - frames if self.filling else 0
         whole = np.pad(np.asarray(sound, np.float32), ((0, 0), (0, missing)))
-        spectra = _spectra(whole, not self.late)
-        channels, bins, hops = spectra.shape
+        spectra = threads.each(lambda channel: _spectra(channel, not self.late), whole[:, None])
         phases = None
+        picture = np.empty((len(whole) * (1 if self.magnitudes else 2), *spectra[0].shape[1:]), np.float32)
         if self.magnitudes:
-            picture = np.empty((channels, bins, hops), np.float32)
-            np.abs(spectra, out=picture)
-            phases = np.divide(spectra, picture, out=np.ones_like(picture, np.complex64), where=picture > 0)
+            for drawn, spectrum in zip(picture, spectra, strict=True):
+                np.abs(spectrum[0], out=drawn)
+            whole_spectra = np.concatenate(spectra)
+            phases = np.divide(whole_spectra, picture, out=np.ones_like(picture, np.complex64), where=picture > 0)
         else:
-            picture = np.empty((2 * channels, bins, hops), np.float32)
-            picture[::2], picture[1::2] = spectra.real, spectra.imag
-        picture, level = _levelled(picture, _LEAST * _WINDOW**0.5)
-        wave, wave_level = _levelled(whole, _LEAST)
-        return (picture, wave), _Known(level, wave_level, frames, phases)
+            for real, imaginary, spectrum in zip(picture[::2], picture[1::2], spectra, strict=True):
+                real[:], imaginary[:] = spectrum[0].real, spectrum[0].imag
+        del spectra
+        level, wave_level = _levelled(picture, _LEAST * _WINDOW**0.5), _levelled(whole, _LEAST)
+        return (picture, whole), _Known(level, wave_level, frames, phases)
 
     def after(self, found: tuple[Array, ...], known: _Known) -> Array:
         """Return the sum of what both branches found, as sound: (stems, channels, frames)."""
@@ -84,14 +86,18 @@ class HybridCore:
         length, frames = wave.shape[-1], known.frames
         mean, spread = known.wave_level
         sound = wave.reshape(self.stems, -1, length)[..., :frames] * spread + mean
+        pictures = picture.reshape(self.stems, -1, *picture.shape[-2:])
         mean, spread = known.level
-        for stem, drawn in zip(sound, picture.reshape(self.stems, -1, *picture.shape[-2:]), strict=True):
-            levelled = drawn * spread + mean
+
+        def add(number: int) -> None:
+            levelled = pictures[number] * spread + mean
             if known.phases is None:
                 real, imaginary = levelled[::2], levelled[1::2]
             else:
                 real, imaginary = levelled * known.phases.real, levelled * known.phases.imag
-            stem += _sound(real, imaginary, length, self.late)[:, :frames]
+            sound[number] += _sound(real, imaginary, length, self.late)[:, :frames]
+
+        threads.each(add, range(self.stems))
         return sound
 
 
@@ -132,7 +138,16 @@ def _sound(real: Array, imaginary: Array, frames: int, late: bool) -> Array:
     return _TRANSFORM.inverse(spectra, begin + frames)[:, begin:]
 
 
-def _levelled(values: Array, least: float) -> tuple[Array, Level]:
-    mean, spread = values.mean(dtype=np.float64), values.std(ddof=1, dtype=np.float64)
-    level = np.float32(mean), np.float32(spread)
-    return (values - level[0]) / np.float32(least + spread), level
+def _levelled(values: Array, least: float) -> Level:
+    """Bring values to mean 0 and deviation 1, in place; return what they were."""
+
+    def sums(part: Array) -> tuple[float, float]:
+        wide = part.astype(np.float64).ravel()
+        return float(wide.sum()), float(wide @ wide)
+
+    totals, squares = zip(*threads.each(sums, values), strict=True)
+    mean = sum(totals) / values.size
+    spread = (max(sum(squares) - mean * sum(totals), 0.0) / max(values.size - 1, 1)) ** 0.5
+    values -= np.float32(mean)
+    values /= np.float32(least + spread)
+    return np.float32(mean), np.float32(spread)

@@ -164,7 +164,8 @@ class _Part(nn.Module):
         if self._rows:
             about = about.transpose(1, 2)
         covariance = about @ about.transpose(-1, -2) / narrow.shape[-1]
-        # Over the moments each channel has a mean and a variance; over all channels the means vary, too.
+        # Each channel w narrow + b has a mean, w middle + b, and over the moments a variance, w covariance w. What all
+        # channels vary by together is the mean of their variances, and the variance of their means.
         means = self.wide(middle)
         mean = means.mean(1, keepdim=True)
         within = (covariance * self.power).sum((-1, -2)).reshape(mean.shape)

@@ -108,8 +108,8 @@ class Branch(nn.Module):
     """Convolutions beside the main road, each added to it: what it sees, narrow, normalised, wide, normalised, gated.
 
     Wide tensors are not normalised once they are there. They are made of narrow ones, one moment at a time, so that
-    their mean and variance follow from the mean and the covariance of those; and to take a mean off and to divide is
-    what a convolution can do as well, once both are channels of its input.
+    their mean and variance follow from those; to divide by a deviation can be done before, and to take a mean off is to
+    add what is the same at all moments.
 
     Parameters
     ----------
@@ -133,46 +133,60 @@ class Branch(nn.Module):
 class _Part(nn.Module):
     first_gain: Tensor
     first_shift: Tensor
-    power: Tensor
 
     def __init__(self, layer: Any, rows: bool) -> None:
         super().__init__()
         seeing, first, _, wide, second, _, scale = layer
-        self._rows = rows
         self._first_least, self._second_least = first.eps, second.eps
         self.seeing = _conv(seeing.weight, seeing.bias, rows, seeing)
-        self.wide = _conv(wide.weight, wide.bias, rows)
         self.register_buffer("first_gain", _along_channels(first.weight, rows))
         self.register_buffer("first_shift", _along_channels(first.bias, rows))
+
+        # A wide channel is w narrow + b. The mean of all of them is w' narrow + b', of the means of w and b.
         weights, shifts = wide.weight.detach()[..., 0], wide.bias.detach()
-        self.register_buffer("power", weights.T @ weights / len(weights))
-        # Of (narrow / deviation, 1 / deviation, mean / deviation) they make (wide - mean) / deviation.
-        columns = [weights, shifts[:, None], -torch.ones_like(shifts)[:, None]]
-        normalised = torch.cat(columns, dim=1) * second.weight.detach()[:, None]
+        self.mean = _conv(weights.mean(0)[None, :, None], torch.zeros_like(shifts[:1]), rows)
+        # What they differ from it by has in the mean a square that as many channels have as are narrow, and one.
+        about = torch.cat([weights - weights.mean(0), (shifts - shifts.mean())[:, None]], dim=1).double()
+        powers, axes = torch.linalg.eigh(about.T @ about / len(about))
+        root = (axes * (powers.clamp(min=0.0) * len(powers)).sqrt()).T.to(weights)
+        self.about = _conv(root[:, :-1, None], root[:, -1], rows)
+
         # The half that goes on is scaled by the way.
         scales = torch.cat([scale.scale.detach(), torch.ones_like(scale.scale)])
-        self.gate = Gate(_conv((normalised * scales[:, None])[..., None], second.bias * scales, rows))
+        gains, moves = (values.detach() * scales for values in (second.weight, second.bias))
+        halves = zip(*(one.chunk(2) for one in (weights, shifts - shifts.mean(), gains, moves)), strict=True)
+        self.what, self.much = (_Side(weight, shift, gain, moved, rows) for weight, shift, gain, moved in halves)
 
     def forward(self, sound: Tensor) -> Tensor:
         narrow = self.seeing(sound)
         narrow = narrow - narrow.mean((1, -1), keepdim=True)
-        spread = torch.rsqrt(narrow.square().mean((1, -1), keepdim=True) + self._first_least)
-        narrow = gelu(narrow * spread * self.first_gain + self.first_shift)
+        scale = torch.rsqrt(narrow.square().mean((1, -1), keepdim=True) + self._first_least)
+        narrow = gelu(narrow * scale * self.first_gain + self.first_shift)
 
-        middle = narrow.mean(-1, keepdim=True)
-        about = narrow - middle
-        if self._rows:
-            about = about.transpose(1, 2)
-        covariance = about @ about.transpose(-1, -2) / narrow.shape[-1]
-        # Each channel w narrow + b has a mean, w middle + b, and over the moments a variance, w covariance w. What all
-        # channels vary by together is the mean of their variances, and the variance of their means.
-        means = self.wide(middle)
-        mean = means.mean(1, keepdim=True)
-        within = (covariance * self.power).sum((-1, -2)).reshape(mean.shape)
-        spread = torch.rsqrt(within + (means - mean).square().mean(1, keepdim=True) + self._second_least)
-        always = torch.ones_like(narrow[:, :1])
-        normalised = torch.cat([narrow * spread, always * spread, always * (mean * spread)], dim=1)
-        found: Tensor = self.gate(normalised)
+        means = self.mean(narrow)
+        mean = means.mean(-1, keepdim=True)
+        variance = self.about(narrow).square().mean((1, -1), keepdim=True)
+        variance = variance + (means - mean).square().mean(-1, keepdim=True)
+        scale = torch.rsqrt(variance + self._second_least)
+        scaled = narrow * scale
+        found: Tensor = self.what(scaled, scale, mean) * torch.sigmoid(self.much(scaled, scale, mean))
+        return found
+
+
+class _Side(nn.Module):
+    """One half of what is wide, normalised: gain (w narrow + b - mean) scale + shift."""
+
+    gain: Tensor
+    moved: Tensor
+
+    def __init__(self, weights: Tensor, shifts: Tensor, gain: Tensor, shift: Tensor, rows: bool) -> None:
+        super().__init__()
+        self.conv = _conv((weights * gain[:, None])[..., None], shift, rows)
+        self.register_buffer("gain", _along_channels(gain, rows))
+        self.register_buffer("moved", _along_channels(gain * shifts, rows))
+
+    def forward(self, scaled: Tensor, scale: Tensor, mean: Tensor) -> Tensor:
+        found: Tensor = self.conv(scaled) + scale * (self.moved - mean * self.gain)
         return found
 
 

@@ -132,7 +132,8 @@ class MethodInfo:
     grid
         Whether pieces lie at equal distances, as the parameter `OVERLAP` says, and add up with triangular weights.
     whole
-        Whether pieces at the ends of a song are filled up to a whole segment, with silence beyond the song.
+        Whether pieces at the ends of a song are filled up to a whole segment: with what lies beside them, and on the
+        grid with silence beyond the song.
     rest
         The stem that takes what the others leave, so that all add up to the song; None if the runner shall keep
         the difference as a residual of its own.

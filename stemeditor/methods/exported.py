@@ -76,7 +76,8 @@ class Form:
         Whether their last axis may have any length after all.
     refitted
         Whether it holds for other lengths, too, though it is made ready for one only: for another, it is made ready
-        anew, which takes seconds. Then the core says what shapes a length comes to.
+        anew, which takes seconds. Then the core says what shapes a length comes to. If it is elastic as well, it is
+        made ready for the length at hand each time: a network that is ready for any takes more memory.
     compiled
         Folder for what OpenVINO makes of it for this processor: read again, that takes half the time and less memory.
         None to make it anew every time.
@@ -96,7 +97,7 @@ class Form:
 
     def other(self, length: int) -> bool:
         """Whether it must be made ready anew for something that is so long, along its last axis."""
-        return self.refitted and length != self.core.example().shape[-1]
+        return self.refitted and (self.elastic or length != self.core.example().shape[-1])
 
 
 class Refused(Exception):
@@ -221,7 +222,7 @@ def export(net: nn.Module, form: Form) -> None:
 def _refitted(program: Any, form: Form, sound: Array) -> Any:
     """Return the model of a form for something as long as `sound`; see `Compiled`."""
     model = program.read_model(form.path)
-    if not model.has_rt_info(_FREE):
+    if not (form.elastic or model.has_rt_info(_FREE)):
         raise Refused(f"{form.path.name} is of an earlier version, for one length only")
     given, _ = form.core.before(sound)
     model.reshape({at: [1, *one.shape] for at, one in enumerate(given)})

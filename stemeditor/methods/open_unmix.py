@@ -15,7 +15,7 @@ from stemeditor.errors import FileProblem
 from stemeditor.methods import device, wiener
 from stemeditor.methods.base import MethodInfo, Param, Params, Stems
 from stemeditor.methods.engine import Engine
-from stemeditor.methods.exported import COMPILED, Form, form_of
+from stemeditor.methods.exported import Form, form_of
 from stemeditor.methods.picture_core import PictureCore
 from stemeditor.methods.pretrained import Pretrained
 from stemeditor.progress import Progress
@@ -119,7 +119,8 @@ class OpenUnmix(Pretrained):
 
     def _form(self, file: Path) -> Form:
         core = PictureCore(self._channels, self._window // 2 + 1)
-        return Form(form_of(file), core, _heart, elastic=True, compiled=file.parent / COMPILED)
+        # Ready for any length, recurrent layers would keep their weights twice.
+        return Form(form_of(file), core, _heart, elastic=True, refitted=True)
 
     def _read(self, file: Path) -> nn.Module:
         from openunmix.model import OpenUnmix as Network
@@ -171,6 +172,7 @@ def _info(
         channels=channels,
         segment_s=12.0,
         overlap_s=2.0,
+        whole=True,
         speed=speed,
         params=(ITERATIONS,),
     )

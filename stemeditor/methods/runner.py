@@ -322,7 +322,7 @@ def _plans(song: Audio, info: MethodInfo, params: Params) -> list[Iterator[Segme
         return [grid(song.frames, length, overlap, info.whole, lead) for lead in leads]
     length = max(round(info.segment_s * song.rate), 1)
     overlap_frames = min(round(info.overlap_s * song.rate), (length - 1) // 2)
-    return [plan(song.frames, length, overlap_frames, round(length * _FIRST_SHARE))]
+    return [plan(song.frames, length, overlap_frames, round(length * _FIRST_SHARE), info.whole)]
 
 
 def shift_lead(rate: int, number: int, shifts: int) -> int:

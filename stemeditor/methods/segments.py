@@ -38,7 +38,7 @@ class Segment:
         return self.stop - self.start
 
 
-def plan(frames: int, segment: int, overlap: int, first: int | None = None) -> Iterator[Segment]:
+def plan(frames: int, segment: int, overlap: int, first: int | None = None, whole: bool = False) -> Iterator[Segment]:
     """Cut [0, frames) into segments that share `overlap` frames with each neighbour and fade into each other there.
 
     Parameters
@@ -52,6 +52,9 @@ def plan(frames: int, segment: int, overlap: int, first: int | None = None) -> I
         Shared frames, less than half a segment.
     first
         Length of the first segment if it shall be shorter (there is something to hear sooner).
+    whole
+        Whether the method always hears `segment` frames, if the song has as many: the first ones at its beginning,
+        the last ones at its end, however short the last piece is.
 
     Raises
     ------
@@ -60,20 +63,20 @@ def plan(frames: int, segment: int, overlap: int, first: int | None = None) -> I
     """
     if segment < 1 or overlap < 0 or 2 * overlap >= max(segment, 1):
         raise ValueError(f"an overlap of {overlap} does not fit twice into a segment of {segment}")
-    if first is not None:
-        first = max(min(first, segment), 2 * overlap + 1)
+    if whole or first is None:
+        first = segment
     start = head = 0
-    length = first or segment
+    length = max(min(first, segment), 2 * overlap + 1)
     while True:
         stop = start + length
-        if frames - stop < segment // 2:
+        if frames - stop < (0 if whole else segment // 2):
             stop = max(frames, 0)
         tail = 0 if stop >= frames else overlap
         weights = np.ones(stop - start, np.float32)
         weights[:head] = fade(head)
         if tail:
             weights[-tail:] = fade(tail)[::-1]
-        yield Segment(start, stop, stop - tail, weights, start, stop)
+        yield Segment(start, stop, stop - tail, weights, max(stop - segment, 0) if whole else start, stop)
         if stop >= frames:
             return
         start, head, length = stop - overlap, overlap, segment

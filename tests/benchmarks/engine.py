@@ -39,6 +39,7 @@ sys.path.insert(0, str(ROOT))
 
 RATE = 44100
 KEPT_S = 30
+LONGEST_S = 12
 SOURCES = ("drums", "bass", "other", "vocals")
 PUT, OURS, EXACT, THEIRS = "put", "ours", "exact", "theirs"
 ALONE = ("compact", "blend", "spleeter:4")
@@ -272,7 +273,8 @@ def measure(key: str, side: str, seconds: float, device: str, out: Path) -> dict
     song = np.random.default_rng(0).standard_normal((2, round(seconds * RATE)), np.float32)
     song *= np.float32(0.1)
     separate = theirs(key, device) if side == THEIRS else ours(key, first)
-    separate(song[:, : 2 * RATE])
+    # As long as the longest pieces: some are made ready for that length.
+    separate(song[:, : round(LONGEST_S * RATE)])
     first.clear()
     began = time.perf_counter()
     found = separate(song)

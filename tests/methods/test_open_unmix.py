@@ -80,7 +80,27 @@ def test_openvino_gives_the_same_for_any_length(monkeypatch: pytest.MonkeyPatch)
     for sound, expected in zip(sounds, plain, strict=True):
         found = method.separate(Audio(sound, 16000), {"iterations": 1}, Silent())
         assert max(np.abs(found[name] - expected[name]).max() for name in ("speech", "noise")) < 1e-5
-    assert method.engine("speech.pth").program == "OpenVINO, f32"
+    engine = method.engine("speech.pth")
+    assert engine.program == "OpenVINO, f32"
+    # Ready for any length, they would lie there twice as well.
+    assert engine._compiled is not None
+    assert engine._compiled._model.inputs[0].partial_shape.is_static
+
+
+def test_whole_pieces_are_heard_to_the_end_of_a_song(monkeypatch: pytest.MonkeyPatch) -> None:
+    put("umxse")
+    method = registry.load("umxse").method
+    heard = []
+    separate = method.separate
+
+    def listened(mix: Audio, *others):
+        heard.append(mix.frames)
+        return separate(mix, *others)
+
+    monkeypatch.setattr(method, "separate", listened)
+    pieces = list(runner.stream(Audio(noise(23.0, 1, 16000), 16000), method, {}, Silent()))
+    assert heard == [12 * 16000] * 3
+    assert sum(runner.length_of(piece.stems) for piece in pieces) == 23 * 16000
 
 
 @pytest.mark.parametrize("sound", [noise(0, 2), noise(0.02, 2), noise(0.5, 1), np.zeros((2, 9000), np.float32)])

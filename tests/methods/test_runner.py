@@ -235,6 +235,18 @@ def test_segments_abut_and_their_weights_sum_to_one(frames: int, segment: int, s
     assert np.allclose(weights, 1.0, atol=1e-5)
 
 
+@given(frames=st.integers(1, 5000), segment=st.integers(3, 900), share=st.floats(0, 0.49))
+def test_whole_segments_are_heard_however_short_the_last_piece_is(frames: int, segment: int, share: float) -> None:
+    overlap = min(int(segment * share), (segment - 1) // 2)
+    weights = np.zeros(frames)
+    for part in plan(frames, segment, overlap, segment // 3, whole=True):
+        assert part.read_stop - part.read_start == min(segment, frames)
+        assert 0 <= part.read_start <= part.start < part.stop <= part.read_stop <= frames
+        weights[part.start : part.stop] += part.weights
+    assert part.stop == frames
+    assert np.allclose(weights, 1.0, atol=1e-5)
+
+
 def test_an_overlap_that_does_not_fit_is_a_bug() -> None:
     with pytest.raises(ValueError, match="overlap"):
         list(plan(100, 10, 5))

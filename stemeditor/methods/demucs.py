@@ -143,7 +143,15 @@ class Demucs(Pretrained):
         core = self._core(file)
         if core is None:
             return None
-        return Form(form_of(file), core, _heart, refitted=not core.filling, compiled=file.parent / COMPILED)
+        # Most of what a transformer knows stands in matrices; the others have hardly any.
+        return Form(
+            form_of(file),
+            core,
+            _heart,
+            refitted=not core.filling,
+            quantised=core.filling,
+            compiled=file.parent / COMPILED,
+        )
 
     def _core(self, file: Path) -> HybridCore | None:
         """Return what surrounds the network's layers, as far as its file says; None if it is of another build."""

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from stemeditor import memory, settings
 from stemeditor.methods import processor
+from stemeditor.methods.quantised import quantise
 from stemeditor.progress import Progress
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ Array: TypeAlias = NDArray[np.float32]
 
 ENDING = ".openvino.xml"
 """What the name of a network in this form ends with; its numbers lie beside it."""
+
+_QUANTISED = f".int8{ENDING}"
 
 COMPILED = "compiled"
 """Name of the folder beside weights for what is of use to this machine's processor only."""
@@ -78,6 +81,8 @@ class Form:
         Whether it holds for other lengths, too, though it is made ready for one only: for another, it is made ready
         anew, which takes seconds. Then the core says what shapes a length comes to. If it is elastic as well, it is
         made ready for the length at hand each time: a network that is ready for any takes more memory.
+    quantised
+        Whether its large matrices are kept as bytes, too, where processors multiply those faster; see `quantised`.
     compiled
         Folder for what OpenVINO makes of it for this processor: read again, that takes half the time and less memory.
         None to make it anew every time.
@@ -88,12 +93,18 @@ class Form:
     heart: Callable[[nn.Module], nn.Module]
     elastic: bool = False
     refitted: bool = False
+    quantised: bool = False
     compiled: Path | None = None
 
     @property
     def ready(self) -> bool:
         """Whether it lies there."""
         return self.path.is_file()
+
+    @property
+    def quantised_path(self) -> Path:
+        """Where it lies, or would lie, with matrices of bytes."""
+        return self.path.with_name(f"{self.path.name.removesuffix(ENDING)}{_QUANTISED}")
 
     def other(self, length: int) -> bool:
         """Whether it must be made ready anew for something that is so long, along its last axis."""
@@ -112,7 +123,7 @@ class Compiled:
     form
         What to compute.
     exact
-        Whether half precision is out of the question even where it is faster.
+        Whether half precision and bytes are out of the question even where they are faster.
     sound
         Something as long as what is to be computed; what the form is made for by default.
 
@@ -129,17 +140,18 @@ class Compiled:
         if openvino is None:
             raise ImportError("openvino")
         program = openvino.Core()
-        self.precision = processor.SINGLE if exact or not processor.halves_pay() else processor.HALF
+        self.precision = _fastest(form) if not exact else processor.SINGLE
+        path = form.quantised_path if self.precision == processor.BYTES else form.path
         wishes = processor.wishes(self.precision)
         other = sound is not None and form.other(sound.shape[-1])
         if form.compiled is not None and not other:
             wishes |= {"CACHE_DIR": str(form.compiled), "CACHE_MODE": "OPTIMIZE_SIZE"}
         try:
-            made = _refitted(program, form, sound) if sound is not None and other else form.path
+            made = _refitted(program, form, path, sound) if sound is not None and other else path
             with _forgetting(form):
                 self._model = program.compile_model(made, "CPU", wishes)
         except RuntimeError as problem:
-            raise Refused(f"OpenVINO does not take {form.path.name}: {problem}") from problem
+            raise Refused(f"OpenVINO does not take {path.name}: {problem}") from problem
         del made
         memory.trim()
         self._core = form.core
@@ -213,17 +225,32 @@ def export(net: nn.Module, form: Form) -> None:
         model.reshape({at: openvino.PartialShape(shape) for at, shape in enumerate(shapes)})
     if form.refitted:
         model.set_rt_info(True, _FREE)
-    temporary = form.path.with_name(f"making-{form.path.name}")
-    openvino.save_model(model, temporary, compress_to_fp16=False)
-    temporary.with_suffix(".bin").replace(form.path.with_suffix(".bin"))
-    temporary.replace(form.path)
+    _save(model, form.path)
+    if form.quantised and processor.bytes_pay():
+        quantise(model)
+        _save(model, form.quantised_path)
 
 
-def _refitted(program: Any, form: Form, sound: Array) -> Any:
-    """Return the model of a form for something as long as `sound`; see `Compiled`."""
-    model = program.read_model(form.path)
+def _save(model: Any, path: Path) -> None:
+    """Write a model, which appears under its name once it is whole."""
+    temporary = path.with_name(f"making-{path.name}")
+    import_module("openvino").save_model(model, temporary, compress_to_fp16=False)
+    temporary.with_suffix(".bin").replace(path.with_suffix(".bin"))
+    temporary.replace(path)
+
+
+def _fastest(form: Form) -> str:
+    """Return the precision in which this processor computes a form fastest."""
+    if processor.halves_pay():
+        return processor.HALF
+    return processor.BYTES if form.quantised_path.is_file() and processor.bytes_pay() else processor.SINGLE
+
+
+def _refitted(program: Any, form: Form, path: Path, sound: Array) -> Any:
+    """Return the model of a form, as it lies at `path`, for something as long as `sound`; see `Compiled`."""
+    model = program.read_model(path)
     if not (form.elastic or model.has_rt_info(_FREE)):
-        raise Refused(f"{form.path.name} is of an earlier version, for one length only")
+        raise Refused(f"{path.name} is of an earlier version, for one length only")
     given, _ = form.core.before(sound)
     model.reshape({at: [1, *one.shape] for at, one in enumerate(given)})
     return model
@@ -282,14 +309,14 @@ def _forgetting(form: Form) -> Iterator[None]:
 
 
 def _forget_pages(form: Form) -> None:
-    numbers = form.path.with_suffix(".bin").resolve()
+    numbers = [path.with_suffix(".bin").resolve() for path in (form.path, form.quantised_path)]
     folder = form.compiled.resolve() if form.compiled is not None else None
     madvise = ctypes.CDLL(None).madvise
     madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
     for line in Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines():
         where, rights, *_, name = line.split(maxsplit=5)
         # Nobody can have written to these: nothing is lost.
-        if rights.startswith("r--") and (Path(name) == numbers or Path(name).parent == folder):
+        if rights.startswith("r--") and (Path(name) in numbers or Path(name).parent == folder):
             start, stop = (int(end, 16) for end in where.split("-"))
             madvise(start, stop - start, _MADV_DONTNEED)
 

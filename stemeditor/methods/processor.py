@@ -14,17 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemeditor import libraries
+from stemeditor.methods import quantised
 from stemeditor.methods.measured import remembered
 
 log = logging.getLogger(__name__)
 
-SINGLE, HALF = "f32", "bf16"
-"""Precisions, as OpenVINO calls them."""
+SINGLE, HALF, BYTES = "f32", "bf16", "int8"
+"""Precisions. With bytes large matrices are multiplied, see `quantised`; all else is in single precision then."""
 
 _OTHER_PLUGINS = ("_gpu_plugin", "_npu_plugin")
 _PROBES = 6
 _WORTH_IT = 1.1
-"""Times as fast as single precision from which on half precision is chosen."""
+"""Times as fast as single precision from which on another one is chosen."""
 
 
 def package() -> Any:
@@ -58,20 +59,43 @@ def halves_pay() -> bool:
     ImportError
         If OpenVINO is not installed.
     """
+    return _pays("half precision", "BF16", _gain_of_halves)
+
+
+@lru_cache(maxsize=1)
+def bytes_pay() -> bool:
+    """Whether this processor multiplies large matrices faster in bytes; only asked of those without half precision.
+
+    Where that pays, bytes gain little more, and are less exact. Measured once, likewise. Raises as `halves_pay`.
+    """
+    return not halves_pay() and _pays("bytes", "INT8", _gain_of_bytes)
+
+
+def _pays(what: str, known_as: str, gain: Callable[[Any], float]) -> bool:
+    """Whether something that this processor may know how to do makes it faster."""
     openvino = package()
     if openvino is None:
         raise ImportError("openvino")
     program = openvino.Core()
-    if "BF16" not in program.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+    if known_as not in program.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         return False
     name = program.get_property("CPU", "FULL_DEVICE_NAME")
-    key = f"half precision, {name}, OpenVINO {openvino.__version__}"
-    return remembered(key, lambda: _gain_of_halves(program)) > _WORTH_IT
+
+    def measured() -> float:
+        try:
+            return gain(program)
+        except RuntimeError as problem:
+            # Nobody promises that every processor that is told to know it is served.
+            log.info("OpenVINO knows no %s here: %s", what, problem)
+            return 0.0
+
+    return remembered(f"{what}, {name}, OpenVINO {openvino.__version__}", measured) > _WORTH_IT
 
 
 def wishes(precision: str) -> dict[str, str]:
     """Return how networks are to be computed: each at once, by all cores."""
-    return {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
+    hint = {"INFERENCE_PRECISION_HINT": SINGLE if precision == BYTES else precision, "PERFORMANCE_HINT": "LATENCY"}
+    return hint | ({"DYNAMIC_QUANTIZATION_GROUP_SIZE": str(quantised.GROUP)} if precision == BYTES else {})
 
 
 def small_network(layers: int, channels: int, side: int) -> Callable[[], object] | None:
@@ -111,9 +135,27 @@ def _gain_of_halves(program: Any) -> float:
     told = kinds.matmul(wide, kinds.constant(_drawn(512, 2048)), False, True)
     model = openvino.Model([kinds.result(_convolved(picture, 64)), kinds.result(told)], [picture, words], "probe")
     given = [_drawn(*place.shape) for place in model.inputs]
-    requests = [
-        program.compile_model(model, "CPU", wishes(precision)).create_infer_request() for precision in (SINGLE, HALF)
-    ]
+    return _gain([program.compile_model(model, "CPU", wishes(precision)) for precision in (SINGLE, HALF)], given)
+
+
+def _gain_of_bytes(program: Any) -> float:
+    """Return how many times as fast a layer of a large network is whose matrix is of bytes."""
+    openvino = import_module("openvino")
+    kinds = import_module("openvino.opset13")
+    compiled = []
+    for precision in (SINGLE, BYTES):
+        words = kinds.parameter([1, 2048, 512], np.float32)
+        told = kinds.matmul(words, kinds.constant(_drawn(2048, 512)), False, True)
+        model = openvino.Model([kinds.result(told)], [words], "probe")
+        if precision == BYTES:
+            quantised.quantise(model)
+        compiled.append(program.compile_model(model, "CPU", wishes(precision)))
+    return _gain(compiled, [_drawn(1, 2048, 512)])
+
+
+def _gain(compiled: list[Any], given: list[NDArray[np.float32]]) -> float:
+    """Return how many times as fast as the first of two networks the second computes, in turn."""
+    requests = [one.create_infer_request() for one in compiled]
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(_PROBES):
         for request, row in zip(requests, times, strict=True):

@@ -128,7 +128,7 @@ class RoformerMethod(Pretrained):
             bool(self._net.get("stft_normalized", False)),
             bool(self._net.get("zero_dc", False)),
         )
-        return Form(form_of(file), core, _heart, refitted=True, compiled=file.parent / COMPILED)
+        return Form(form_of(file), core, _heart, refitted=True, quantised=True, compiled=file.parent / COMPILED)
 
     def _read(self, file: Path) -> nn.Module:
         from stemeditor.nets.roformer import from_state

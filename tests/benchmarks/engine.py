@@ -1,13 +1,14 @@
 """Our engine beside the programs that networks were published with: speed, first sound, memory, difference.
 
     .venv/bin/python tests/benchmarks/engine.py [--seconds 60] [--rounds 2] [--models htdemucs,umxl] [--device cpu]
-                                              [--card-mb 500]
+                                              [--card-mb 500] [--no-halves]
 
 Both sides compute the same network with the same random weights, the same overlap, and no shifts, in turn: ours,
 theirs, ours, theirs. On a processor every measurement is a process of its own; on a graphics card, whose memory is the
-one that is told then, all are in one. Where half precision is faster, ours is measured in it, and once more with
-"Compute exactly" set. With `--card-mb` ours gets only so much of a graphics card's memory (libraries take some of their
-own beside it), and what it tells the person then is printed. Asserts nothing.
+one that is told then, all are in one. Where half precision or matrices of bytes are faster, ours is measured with them,
+and once more with "Compute exactly" set. With `--card-mb` ours gets only so much of a graphics card's memory (libraries
+take some of their own beside it), and what it tells the person then is printed. With `--no-halves` ours computes as on
+a processor without half precision. Asserts nothing.
 
 "first sound" is when the first stem can be heard: theirs give the whole song at the end. "difference" is the largest
 between the stems of the first half minute and theirs, beside full scale, and how far below them it lies as a whole.
@@ -74,10 +75,23 @@ def home(folder: Path) -> None:
 
 
 def network(key: str) -> nn.Module:
-    """Return the network of a model in its published size, with random weights."""
+    """Return the network of a model in its published size, with random weights, all of which are heard."""
     import torch
 
     torch.manual_seed(1)
+    net = fresh(key)
+    with torch.no_grad():
+        for name, values in net.named_parameters():
+            # What their branches find is scaled by 0.0001 at first, and by much more once they have learned.
+            if name.endswith(".scale"):
+                values.fill_(0.3)
+    return net
+
+
+def fresh(key: str) -> nn.Module:
+    """Return the network as it is before it learns."""
+    import torch
+
     if key == "htdemucs":
         from fractions import Fraction
 
@@ -317,13 +331,16 @@ def main() -> None:
     parser.add_argument("--models", default=",".join((*ALONE, *PAIRS)))
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--card-mb", type=float)
+    parser.add_argument("--no-halves", action="store_true")
     parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    from stemeditor.methods import processor
+
+    if given.no_halves:
+        processor.halves_pay = lambda: False  # type: ignore[assignment]
     if given.one:
         print(json.dumps(here(Path(given.one[0]), given.one[1], given.one[2], given)))
         return
-    from stemeditor.methods import processor
-
     print(f"{given.seconds:.0f} s of stereo on {given.device}, {os.cpu_count()} processors, median of {given.rounds}")
     print(
         f"{'model':26s} {'side':7s} {'x real time':>12s} {'first sound':>12s} {'peak memory':>12s} {'difference':>16s}"
@@ -333,7 +350,7 @@ def main() -> None:
         do = apart if given.device == "cpu" else here
         for key in given.models.split(","):
             do(folder, key, PUT, given)
-            exact = (EXACT,) if given.device != "cpu" or processor.halves_pay() else ()
+            exact = (EXACT,) if given.device != "cpu" or processor.halves_pay() or processor.bytes_pay() else ()
             sides = (OURS, *exact) if key in ALONE else (OURS, *exact, THEIRS)
             found: dict[str, list[dict[str, float]]] = {side: [] for side in sides}
             for _ in range(given.rounds):
@@ -371,6 +388,7 @@ def apart(folder: Path, key: str, side: str, given: argparse.Namespace) -> dict[
     """Do the same in a process of its own."""
     command = [sys.executable, __file__, "--one", str(folder), key, side]
     command += ["--seconds", str(given.seconds), "--device", given.device]
+    command += ["--no-halves"] if given.no_halves else []
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{key}, {side}: {done.stderr.strip().splitlines()[-1]}")

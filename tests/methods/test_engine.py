@@ -16,10 +16,11 @@ from weakref import ref
 import numpy as np
 import pytest
 import torch
+from demucs.htdemucs import HTDemucs
 
 from stemeditor import paths, settings
 from stemeditor.errors import Cancelled, DeviceProblem
-from stemeditor.methods import device, exported, measured, neural, processor, pytorch
+from stemeditor.methods import device, exported, measured, neural, processor, pytorch, quantised
 from stemeditor.methods.base import Remark
 from stemeditor.methods.demucs import SOURCES
 from stemeditor.methods.device import Device
@@ -36,7 +37,7 @@ from stemeditor.progress import Silent, Stoppable
 from stemeditor.settings import Settings
 from tests.conftest import ExpectedLogs
 from tests.helpers.card import card, put
-from tests.helpers.networks import demucs, seeded
+from tests.helpers.networks import SMALL, demucs, seeded
 
 RATE = 1000
 
@@ -477,6 +478,42 @@ def test_openvino_gives_the_same_without_pytorch_and_can_be_stopped(form: Form) 
     assert engine(sound, Silent()).shape == (4, 2, 44100)
 
 
+def test_matrices_of_bytes_are_used_unless_exactness_is_wanted(form: Form, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quantised, "_LEAST", 1 << 10)
+    monkeypatch.setattr(processor, "halves_pay", lambda: False)
+    form = replace(form, quantised=True)
+
+    def wide() -> torch.nn.Module:
+        sizes = SMALL["HTDemucs"] | {"bottom_channels": 64}
+        net = seeded(lambda: HTDemucs(sources=list(SOURCES), **sizes))
+        with torch.no_grad():
+            for name, values in net.named_parameters():
+                if name.endswith(".scale"):
+                    values.fill_(1.0)
+        return net
+
+    monkeypatch.setattr(processor, "bytes_pay", lambda: False)
+    export(wide(), form)
+    assert not form.quantised_path.exists()
+    monkeypatch.setattr(processor, "bytes_pay", lambda: True)
+    export(wide(), form)
+    small, large = (path.with_suffix(".bin").stat().st_size for path in (form.quantised_path, form.path))
+    assert small < 0.9 * large
+    sound = wave(44100)
+    for frames in (44100, 30000):
+        exact = Engine(wide, 44100, False, form)
+        expected = exact(sound[:, :frames], Silent())
+        assert exact.program == "OpenVINO, f32"
+        Settings(settings.file()).set("exact", False)
+        engine = Engine(wide, 44100, False, form)
+        off = engine(sound[:, :frames], Silent()) - expected
+        assert engine.program == "OpenVINO, int8"
+        assert 0 < np.abs(off).max() < 0.02 * np.abs(expected).max()
+        # The same engine, once the person wants it so.
+        Settings(settings.file()).set("exact", True)
+        assert np.array_equal(engine(sound[:, :frames], Silent()), expected)
+
+
 def test_one_network_lies_in_memory_whoever_computes_it(form: Form, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pieces of another length are PyTorch's: its copy goes when OpenVINO goes on, and OpenVINO's when PyTorch does."""
     export(small(), form)
@@ -718,10 +755,38 @@ def test_half_precision_is_chosen_where_it_is_known_and_faster(
         processor.halves_pay.cache_clear()
 
 
+@pytest.mark.parametrize(
+    ("halves", "gain", "chosen"), [(0.65, 1.5, True), (0.65, 0.9, False), (1.8, 1.5, False), (0.65, None, False)]
+)
+def test_bytes_are_chosen_where_they_are_faster_and_half_precision_is_not(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, halves: float, gain: float | None, chosen: bool
+) -> None:
+    class Program:
+        def get_property(self, where: str, what: str) -> object:
+            return ["FP32", "BF16", "INT8"] if what.startswith("OPT") else "A processor"
+
+    def measured(program: object) -> float:
+        if gain is None:
+            raise RuntimeError("could not create a primitive")
+        return gain
+
+    monkeypatch.setattr(processor, "package", lambda: SimpleNamespace(Core=Program, __version__="1"))
+    monkeypatch.setattr(processor, "_gain_of_halves", lambda program: halves)
+    monkeypatch.setattr(processor, "_gain_of_bytes", measured)
+    processor.halves_pay.cache_clear()
+    processor.bytes_pay.cache_clear()
+    try:
+        assert processor.bytes_pay() is chosen
+    finally:
+        processor.halves_pay.cache_clear()
+        processor.bytes_pay.cache_clear()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts mapped files as memory")
 def test_memory_in_which_weights_were_read_is_given_back(tmp_path: Path) -> None:
     (tmp_path / "compiled").mkdir()
-    files = [tmp_path / "net.openvino.bin", tmp_path / "compiled" / "1.blob", tmp_path / "another.bin"]
+    names = ("net.openvino.bin", "net.int8.openvino.bin", "compiled/1.blob", "another.bin")
+    files = [tmp_path / name for name in names]
     content = np.arange(1 << 18, dtype=np.float32)
     mapped = []
     for file in files:
@@ -739,7 +804,7 @@ def test_memory_in_which_weights_were_read_is_given_back(tmp_path: Path) -> None
     exported._forget_pages(
         Form(tmp_path / "net.openvino.xml", HybridCore, lambda net: net, compiled=tmp_path / "compiled")
     )
-    assert [resident_kb(file) for file in files] == [0, 0, 1024]
+    assert [resident_kb(file) for file in files] == [0, 0, 0, 1024]
     assert all(np.array_equal(one, content) for one in mapped)
 
 
@@ -748,6 +813,13 @@ def test_what_half_precision_gains_is_measured() -> None:
     if "BF16" not in program.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         pytest.skip("this processor has no half precision")
     assert 0.1 < processor._gain_of_halves(program) < 20
+
+
+def test_what_bytes_gain_is_measured() -> None:
+    program = processor.package().Core()
+    if "INT8" not in program.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        pytest.skip("this processor multiplies no bytes")
+    assert 0.05 < processor._gain_of_bytes(program) < 20
 
 
 def test_what_was_measured_of_one_part_outlives_what_is_measured_of_another() -> None:

@@ -91,13 +91,13 @@ def verify(
 
 @app.command()
 def prepare(keys: _Keys) -> None:
-    """Bring networks into the form that is fastest on this machine, as every download and import does by itself."""
+    """Bring networks into the form that is fastest on this machine again, as every download and import does first."""
     from stemeditor.jobs.models import prepare as prepare_model
 
     with bars(False) as bar:
         for key in keys:
             with bar(key) as progress:
-                prepare_model(key, progress)
+                prepare_model(key, progress, again=True)
 
 
 @app.command()

@@ -158,12 +158,22 @@ def move_weights(target: Path, progress: Progress) -> None:
         shutil.rmtree(pack, ignore_errors=True)
 
 
-def prepare(key: str, progress: Progress) -> None:
-    """Bring a network into the form that is fastest here; in a process of its own, whose memory goes with it."""
+def prepare(key: str, progress: Progress, again: bool = False) -> None:
+    """Bring a network into the form that is fastest here; in a process of its own, whose memory goes with it.
+
+    Parameters
+    ----------
+    key
+        Of the method.
+    progress
+        Stops it.
+    again
+        Whether to make that form anew where it is: another version of the program may know a faster one.
+    """
     if _preparable(key) is None:
         return
     progress.advance(0.0, "Preparing for this machine")
-    process = multiprocessing.get_context("spawn").Process(target=_prepare, args=(key,), daemon=True)
+    process = multiprocessing.get_context("spawn").Process(target=_prepare, args=(key, again), daemon=True)
     process.start()
     try:
         while process.is_alive():
@@ -195,11 +205,11 @@ def warm(key: str, progress: Progress) -> None:
         return
 
 
-def _prepare(key: str) -> None:
+def _prepare(key: str, again: bool) -> None:
     try:
         method = _preparable(key)
         if method is not None:
-            method.prepare()
+            method.prepare(again)
     except UserError:
         return
 

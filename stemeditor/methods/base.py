@@ -277,10 +277,11 @@ class Missing:
 class Preparable(Protocol):
     """A method with a network that OpenVINO may compute."""
 
-    def prepare(self) -> None:
+    def prepare(self, again: bool = False) -> None:
         """Bring it into the form in which this machine's processor computes it fastest.
 
-        Takes a minute and a few gigabytes for a large one; does nothing where there is no such form, or where it is.
+        Takes a minute and a few gigabytes for a large one; does nothing where there is no such form, or where it is,
+        unless it shall be made again.
         """
 
 

@@ -69,10 +69,10 @@ class Engine:
         self._progress: Progress = Silent()
         self._batcher = Batcher()
 
-    def prepare(self) -> None:
-        """Write the network in the form of OpenVINO if that is of use here and not done yet."""
+    def prepare(self, again: bool = False) -> None:
+        """Write the network in the form of OpenVINO if that is of use here and not done yet, or shall be done again."""
         form = self._form
-        if form is not None and not form.ready and processor.package() is not None:
+        if form is not None and (again or not form.ready) and processor.package() is not None:
             exported.export(self._build(), form)
             if form.compiled is not None:
                 Compiled(form, exported.exactly())

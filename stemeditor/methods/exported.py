@@ -229,6 +229,8 @@ def export(net: nn.Module, form: Form) -> None:
     if form.quantised and processor.bytes_pay():
         quantise(model)
         _save(model, form.quantised_path)
+    else:
+        form.quantised_path.unlink(missing_ok=True)
 
 
 def _save(model: Any, path: Path) -> None:

@@ -106,9 +106,9 @@ class Neural:
         """See `Warmable`."""
         self.loaded()[0].warm()
 
-    def prepare(self) -> None:
-        """See `Preparable`."""
-        self.loaded()[0].prepare()
+    def prepare(self, again: bool = False) -> None:
+        """See `Preparable`; what came with the program is as it should be."""
+        self.loaded()[0].prepare(again and self.path.parent == own_folder())
 
 
 class Compact(Neural):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
@@ -15,7 +16,7 @@ from stemeditor.audio.buffer import Audio
 from stemeditor.errors import UserError
 from stemeditor.methods.base import OVERLAP, SHIFTS, MethodInfo, Missing, Param, Params, Preset, Stems
 from stemeditor.methods.engine import Engine
-from stemeditor.methods.exported import Form, exactly
+from stemeditor.methods.exported import COMPILED, Form, exactly
 from stemeditor.progress import Progress
 from stemeditor.weights import catalogue, store
 
@@ -118,10 +119,12 @@ class Pretrained(ABC):
         engines = [self.engine(name) for name in names]
         return replace(self.info, whole=self.info.whole or (not exactly() and any(engine.shaped for engine in engines)))
 
-    def prepare(self) -> None:
+    def prepare(self, again: bool = False) -> None:
         """See `Preparable`."""
+        if again:
+            shutil.rmtree(store.path(self.pack, COMPILED), ignore_errors=True)
         for name in self.networks():
-            self.engine(name).prepare()
+            self.engine(name).prepare(again)
 
     def warm(self) -> None:
         """See `Warmable`."""

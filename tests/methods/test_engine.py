@@ -499,6 +499,8 @@ def test_matrices_of_bytes_are_used_unless_exactness_is_wanted(form: Form, monke
     export(wide(), form)
     small, large = (path.with_suffix(".bin").stat().st_size for path in (form.quantised_path, form.path))
     assert small < 0.9 * large
+    Engine(wide, 44100, False, form).prepare(again=True)
+    assert form.quantised_path.exists()
     sound = wave(44100)
     for frames in (44100, 30000):
         exact = Engine(wide, 44100, False, form)
@@ -637,6 +639,10 @@ def test_a_network_is_prepared_once(form: Form) -> None:
     engine.prepare()
     engine.prepare()
     assert built == [1]
+    form.path.write_text("of an earlier version", encoding="utf-8")
+    engine.prepare(again=True)
+    assert built == [1, 1]
+    assert "<net" in form.path.read_text(encoding="utf-8")
     # It takes any length up to its own, so that nothing depends on how long the pieces are.
     assert form.ready
     assert not engine.shaped

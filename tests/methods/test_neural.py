@@ -12,7 +12,7 @@ import torch
 from stemeditor import nets, settings
 from stemeditor.audio.buffer import Audio
 from stemeditor.errors import FileProblem, UserError
-from stemeditor.methods import device, neural, processor, registry, runner
+from stemeditor.methods import device, exported, neural, processor, registry, runner
 from stemeditor.nets import checkpoint
 from stemeditor.nets.description import Description, describe
 from stemeditor.progress import Silent
@@ -128,6 +128,13 @@ def test_the_shipped_form_is_that_of_the_shipped_network() -> None:
         assert np.abs(expected[0]).max() > 0.01
         for at, name in enumerate(method.info.stems[:-1]):
             assert np.abs(found[name] - expected[at]).max() < 1e-4
+
+
+def test_what_was_prepared_for_everybody_stays_as_it_came() -> None:
+    form = exported.form_of(neural.Compact().path)
+    before = form.stat().st_mtime_ns
+    neural.Compact().prepare(again=True)
+    assert form.stat().st_mtime_ns == before
 
 
 def test_an_own_network_can_be_prepared_and_prepared_anew(own_network: Path) -> None:

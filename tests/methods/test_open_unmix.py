@@ -71,7 +71,14 @@ def test_openvino_gives_the_same_for_any_length(monkeypatch: pytest.MonkeyPatch)
     plain = [method.separate(Audio(sound, 16000), {"iterations": 1}, Silent()) for sound in sounds]
     assert method.engine("speech.pth").program == "PyTorch on cpu"
     method.prepare()
-    made = exported.form_of(store.path("umxse", "speech.pth")).read_text(encoding="utf-8")
+    form, before = exported.form_of(store.path("umxse", "speech.pth")), store.path("umxse", exported.COMPILED)
+    form.write_text("of an earlier version", encoding="utf-8")
+    before.mkdir()
+    method.prepare()
+    assert before.exists()
+    method.prepare(again=True)
+    assert not before.exists()
+    made = form.read_text(encoding="utf-8")
     # The weights of layers that go both ways would be copied, and lie in memory twice.
     assert made.count('direction="forward"') == made.count('direction="reverse"') == 3
     assert "bidirectional" not in made

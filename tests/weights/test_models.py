@@ -195,6 +195,13 @@ def test_preparing_runs_in_a_process_that_can_be_stopped(monkeypatch: pytest.Mon
     models.prepare("classic", Silent())
 
 
+def test_who_asks_for_it_gets_it_prepared_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, bool]] = []
+    monkeypatch.setattr(models, "prepare", lambda key, progress, again=False: asked.append((key, again)))
+    assert run("models", "prepare", "htdemucs", "umxl") == 0
+    assert asked == [("htdemucs", True), ("umxl", True)]
+
+
 def test_numbers_survive(server: Server, tmp_path: Path) -> None:
     assert run("models", "download", "htdemucs") == 0
     state = reading.load(store.path("htdemucs", "955717e8.safetensors"))

@@ -91,7 +91,7 @@ def verify(
 
 @app.command()
 def prepare(keys: _Keys) -> None:
-    """Bring networks into the form that is fastest on this machine again, as every download and import does first."""
+    """Bring networks into the form that is fastest on this machine again; downloads and imports do so by themselves."""
     from stemeditor.jobs.models import prepare as prepare_model
 
     with bars(False) as bar:

@@ -140,7 +140,7 @@ class Compiled:
         if openvino is None:
             raise ImportError("openvino")
         program = openvino.Core()
-        self.precision = _fastest(form) if not exact else processor.SINGLE
+        self.precision = processor.SINGLE if exact else _fastest(form)
         path = form.quantised_path if self.precision == processor.BYTES else form.path
         wishes = processor.wishes(self.precision)
         other = sound is not None and form.other(sound.shape[-1])

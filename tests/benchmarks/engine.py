@@ -78,14 +78,10 @@ def network(key: str) -> nn.Module:
     """Return the network of a model in its published size, with random weights, all of which are heard."""
     import torch
 
+    from tests.helpers.networks import heard
+
     torch.manual_seed(1)
-    net = fresh(key)
-    with torch.no_grad():
-        for name, values in net.named_parameters():
-            # What their branches find is scaled by 0.0001 at first, and by much more once they have learned.
-            if name.endswith(".scale"):
-                values.fill_(0.3)
-    return net
+    return heard(fresh(key), 0.3)
 
 
 def fresh(key: str) -> nn.Module:
@@ -288,7 +284,7 @@ def measure(key: str, side: str, seconds: float, device: str, out: Path) -> dict
     song *= np.float32(0.1)
     separate = theirs(key, device) if side == THEIRS else ours(key, first)
     # As long as the longest pieces: some are made ready for that length.
-    separate(song[:, : round(LONGEST_S * RATE)])
+    separate(song[:, : LONGEST_S * RATE])
     first.clear()
     began = time.perf_counter()
     found = separate(song)

@@ -36,6 +36,15 @@ def seeded(make: Any) -> nn.Module:
     return net.eval()
 
 
+def heard(net: nn.Module, scale: float = 1.0) -> nn.Module:
+    """Return the network with branches that count: fresh ones are scaled by 0.0001, learned ones by much more."""
+    with torch.no_grad():
+        for name, values in net.named_parameters():
+            if name.endswith(".scale"):
+                values.fill_(scale)
+    return net
+
+
 def demucs(kind: str, sources: tuple[str, ...], seed: int = 5, **build: Any) -> nn.Module:
     from demucs.hdemucs import HDemucs
     from demucs.htdemucs import HTDemucs

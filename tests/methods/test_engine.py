@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import replace
@@ -37,7 +37,7 @@ from stemeditor.progress import Silent, Stoppable
 from stemeditor.settings import Settings
 from tests.conftest import ExpectedLogs
 from tests.helpers.card import card, put
-from tests.helpers.networks import SMALL, demucs, seeded
+from tests.helpers.networks import SMALL, demucs, heard, seeded
 
 RATE = 1000
 
@@ -485,12 +485,7 @@ def test_matrices_of_bytes_are_used_unless_exactness_is_wanted(form: Form, monke
 
     def wide() -> torch.nn.Module:
         sizes = SMALL["HTDemucs"] | {"bottom_channels": 64}
-        net = seeded(lambda: HTDemucs(sources=list(SOURCES), **sizes))
-        with torch.no_grad():
-            for name, values in net.named_parameters():
-                if name.endswith(".scale"):
-                    values.fill_(1.0)
-        return net
+        return heard(seeded(lambda: HTDemucs(sources=list(SOURCES), **sizes)))
 
     monkeypatch.setattr(processor, "bytes_pay", lambda: False)
     export(wide(), form)
@@ -555,12 +550,10 @@ def test_what_openvino_makes_of_it_is_kept_and_made_anew_when_broken(form: Form)
 
 def without_transformer() -> torch.nn.Module:
     """A small network whose lowest layers are heard, the recurrent ones: fresh, they add next to nothing."""
-    net = demucs("HDemucs", SOURCES)
+    net = heard(demucs("HDemucs", SOURCES))
     with torch.no_grad():
         for name, values in net.named_parameters():
-            if name.endswith(".scale"):
-                values.fill_(1.0)
-            elif name.endswith(("rewrite.weight", "conv_tr.weight")):
+            if name.endswith(("rewrite.weight", "conv_tr.weight")):
                 values.mul_(3.0)
     return net
 
@@ -740,9 +733,19 @@ def test_the_processor_is_measured_with_what_computes_there(monkeypatch: pytest.
     assert device.rate(Device("cpu", "Processor")) == with_it
 
 
+@pytest.fixture
+def unmeasured() -> Iterator[None]:
+    """What was measured of this processor is forgotten, before and after."""
+    for what in (processor.halves_pay, processor.bytes_pay):
+        what.cache_clear()
+    yield
+    for what in (processor.halves_pay, processor.bytes_pay):
+        what.cache_clear()
+
+
 @pytest.mark.parametrize(("gain", "knows", "chosen"), [(1.8, True, True), (0.65, True, False), (1.8, False, False)])
 def test_half_precision_is_chosen_where_it_is_known_and_faster(
-    monkeypatch: pytest.MonkeyPatch, gain: float, knows: bool, chosen: bool
+    monkeypatch: pytest.MonkeyPatch, unmeasured: None, gain: float, knows: bool, chosen: bool
 ) -> None:
     class Program:
         def get_property(self, where: str, what: str) -> object:
@@ -750,22 +753,18 @@ def test_half_precision_is_chosen_where_it_is_known_and_faster(
 
     monkeypatch.setattr(processor, "package", lambda: SimpleNamespace(Core=Program, __version__="1"))
     monkeypatch.setattr(processor, "_gain_of_halves", lambda program: gain)
+    assert processor.halves_pay() is chosen
+    # Another start of the program knows it.
     processor.halves_pay.cache_clear()
-    try:
-        assert processor.halves_pay() is chosen
-        # Another start of the program knows it.
-        processor.halves_pay.cache_clear()
-        monkeypatch.setattr(processor, "_gain_of_halves", lambda program: 1 / 0)
-        assert processor.halves_pay() is chosen
-    finally:
-        processor.halves_pay.cache_clear()
+    monkeypatch.setattr(processor, "_gain_of_halves", lambda program: 1 / 0)
+    assert processor.halves_pay() is chosen
 
 
 @pytest.mark.parametrize(
     ("halves", "gain", "chosen"), [(0.65, 1.5, True), (0.65, 0.9, False), (1.8, 1.5, False), (0.65, None, False)]
 )
 def test_bytes_are_chosen_where_they_are_faster_and_half_precision_is_not(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, halves: float, gain: float | None, chosen: bool
+    monkeypatch: pytest.MonkeyPatch, unmeasured: None, halves: float, gain: float | None, chosen: bool
 ) -> None:
     class Program:
         def get_property(self, where: str, what: str) -> object:
@@ -779,13 +778,7 @@ def test_bytes_are_chosen_where_they_are_faster_and_half_precision_is_not(
     monkeypatch.setattr(processor, "package", lambda: SimpleNamespace(Core=Program, __version__="1"))
     monkeypatch.setattr(processor, "_gain_of_halves", lambda program: halves)
     monkeypatch.setattr(processor, "_gain_of_bytes", measured)
-    processor.halves_pay.cache_clear()
-    processor.bytes_pay.cache_clear()
-    try:
-        assert processor.bytes_pay() is chosen
-    finally:
-        processor.halves_pay.cache_clear()
-        processor.bytes_pay.cache_clear()
+    assert processor.bytes_pay() is chosen
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts mapped files as memory")

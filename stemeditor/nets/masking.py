@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import ClassVar, TypeAlias
 
@@ -13,7 +14,7 @@ from stemeditor.nets.fronts import ComplexStft, Points, Sight
 Check: TypeAlias = Callable[[], object]
 
 
-class Masking(nn.Module):
+class Masking(nn.Module, ABC):
     """A network that takes stereo sound apart by complex masks on its spectrum.
 
     Parameters
@@ -60,6 +61,6 @@ class Masking(nn.Module):
         across = across + (1.0 - across.sum(dim=1, keepdim=True)) / self.stems
         return across, turned - turned.mean(dim=1, keepdim=True)
 
+    @abstractmethod
     def draw(self, seen: Tensor, check: Check = bool) -> Tensor:
         """Return (batch, 2 * stems * 2, points, hops) of (batch, `ROWS`, points, hops): what becomes the masks."""
-        raise NotImplementedError

@@ -169,9 +169,17 @@ def prepare(key: str, progress: Progress, again: bool = False) -> None:
         Stops it.
     again
         Whether to make that form anew where it is: another version of the program may know a faster one.
+
+    Raises
+    ------
+    UserError
+        If there is no such method, or, where it shall be made anew, the method lacks something.
     """
     if _preparable(key) is None:
         return
+    lacking = registry.missing(key) if again else None
+    if lacking is not None:
+        raise lacking.problem()
     progress.advance(0.0, "Preparing for this machine")
     process = multiprocessing.get_context("spawn").Process(target=_prepare, args=(key, again), daemon=True)
     process.start()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from stemeditor.audio.buffer import Audio, Samples
+from stemeditor.errors import UserError
 from stemeditor.progress import Progress
 
 ParamValue: TypeAlias = float | int | bool | str
@@ -271,6 +272,10 @@ class Missing:
     text: str
     command: str
     pack: str = ""
+
+    def problem(self) -> UserError:
+        """Return what stops whoever uses the method all the same."""
+        return UserError(self.text, f"Get it with: {self.command}")
 
 
 @runtime_checkable

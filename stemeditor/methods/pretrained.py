@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from stemeditor import paths
 from stemeditor.audio.buffer import Audio
-from stemeditor.errors import UserError
 from stemeditor.methods.base import OVERLAP, SHIFTS, MethodInfo, Missing, Param, Params, Preset, Stems
 from stemeditor.methods.engine import Engine
 from stemeditor.methods.exported import COMPILED, Form, exactly
@@ -105,7 +104,7 @@ class Pretrained(ABC):
             if key not in _engines:
                 lacking = self.missing()
                 if lacking is not None:
-                    raise UserError(lacking.text, f"Get it with: {lacking.command}")
+                    raise lacking.problem()
                 while len(_engines) >= _MOST:
                     _engines.pop(next(iter(_engines)))
                 _engines[key] = make(self.info.rate or _RATE)

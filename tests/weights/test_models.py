@@ -195,6 +195,11 @@ def test_preparing_runs_in_a_process_that_can_be_stopped(monkeypatch: pytest.Mon
     models.prepare("classic", Silent())
 
 
+def test_what_is_not_here_cannot_be_prepared_again(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("models", "prepare", "umxl") == 1
+    assert "needs its weights" in capsys.readouterr().err
+
+
 def test_who_asks_for_it_gets_it_prepared_again(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, bool]] = []
     monkeypatch.setattr(models, "prepare", lambda key, progress, again=False: asked.append((key, again)))

@@ -133,7 +133,6 @@ def agreed(
         heard = np.maximum(np.hypot(drawn[0, stem], drawn[1, stem]), _LEAST) ** np.float32(counts[stem])
         known = np.maximum(share[stem], _LEAST)
         np.power(known, np.float32(1.0 - counts[stem]), out=known)
-        progress.check()
         np.take(heard, at, axis=1, out=gains[stem], mode="clip")
         gains[stem] *= known
 

@@ -63,8 +63,8 @@ class Up(nn.Module):
         self.empty, self.freq, self.last = layer.empty, layer.freq, layer.last
         self._channels, self._pad = layer.chin, layer.pad
         self.norm = layer.norm2
-        # What comes out in the end stays in single precision only if a transposed convolution makes it.
-        self.wider = layer.conv_tr if layer.freq or layer.last else Spread(layer.conv_tr)
+        # Between rows it takes no less time, and more memory for what is put in order; the last is narrow.
+        self.wider = layer.conv_tr if layer.freq and not layer.last else Spread(layer.conv_tr)
         if not self.empty:
             self.gate = _gate(layer, "norm1")
             self.branch = _branch(layer.dconv, layer.freq)
@@ -191,32 +191,35 @@ class _Side(nn.Module):
 
 
 class Spread(nn.Module):
-    """A transposed convolution in one dimension, as a convolution that finds what comes between moments as channels.
+    """A transposed convolution along one axis, as a convolution that finds what comes between places as channels.
 
     Parameters
     ----------
     conv
-        Its kernel is as long as a number of its strides.
+        Along rows, if there are any, else along time. Its kernel is as long as a number of its strides.
     """
 
-    def __init__(self, conv: nn.ConvTranspose1d) -> None:
+    def __init__(self, conv: nn.ConvTranspose1d | nn.ConvTranspose2d) -> None:
         super().__init__()
         weights = conv.weight.detach()
         assert conv.bias is not None
-        channels, self._channels, length = weights.shape
+        channels, self._channels, length, *across = weights.shape
         self._stride = conv.stride[0]
         reach = length // self._stride
-        # What comes `place` after a multiple of the stride hears the last `reach` moments.
-        heard = weights.reshape(channels, self._channels, reach, self._stride).flip(2).permute(3, 1, 0, 2)
-        self.conv = nn.Conv1d(channels, self._stride * self._channels, reach, padding=reach - 1)
-        self.conv.weight = nn.Parameter(heard.reshape(-1, channels, reach).contiguous(), requires_grad=False)
-        self.conv.bias = nn.Parameter(conv.bias.detach().repeat(self._stride), requires_grad=False)
+        # What comes `place` after a multiple of the stride hears the last `reach` of them.
+        heard = weights.reshape(channels, self._channels, reach, self._stride, *across).flip(2)
+        heard = heard.movedim(3, 0).movedim(1, 2).flatten(0, 1)
+        made: Any = nn.Conv2d if across else nn.Conv1d
+        padding = (reach - 1, *[0] * len(across))
+        self.conv = _filled(
+            made(channels, len(heard), (reach, *across), padding=padding), heard, conv.bias.repeat(self._stride)
+        )
 
     def forward(self, sound: Tensor) -> Tensor:
-        """Return (1, channels, steps of the stride) of (1, channels, steps)."""
+        """Return (1, channels, steps of the stride) of (1, channels, steps), or with hops behind both."""
         found: Tensor = self.conv(sound)
-        found = found.reshape(len(found), self._stride, self._channels, -1)
-        return found.permute(0, 2, 3, 1).flatten(2)
+        found = found.reshape(len(found), self._stride, self._channels, *found.shape[2:])
+        return found.movedim(1, 3).flatten(2, 3)
 
 
 class _Gated(nn.Module):

@@ -82,6 +82,8 @@ def test_published_layers_take_the_short_way() -> None:
     assert isinstance(up.branch, Branch)
     assert isinstance(up.gate, Gate)
     assert isinstance(up.wider, Spread)
+    assert not isinstance(Up(HDecLayer(CHANNELS, 6, freq=True, **PUBLISHED)).wider, Spread)
+    assert isinstance(Up(HDecLayer(CHANNELS, 6, freq=True, last=True, **PUBLISHED)).wider, Spread)
 
 
 @pytest.mark.parametrize("level", [0.0, 1e-9, 1e3], ids=["silence", "quiet", "loud"])
@@ -99,8 +101,9 @@ def test_branches_hold_for_any_level(level: float) -> None:
 
 @pytest.mark.parametrize(("length", "stride"), [(8, 4), (4, 4), (6, 2), (9, 3)])
 def test_a_transposed_convolution_is_a_convolution(length: int, stride: int) -> None:
-    conv = stirred(nn.ConvTranspose1d(5, 3, length, stride))
+    along = stirred(nn.ConvTranspose1d(5, 3, length, stride))
+    down = stirred(nn.ConvTranspose2d(5, 3, (length, 1), (stride, 1)))
     with torch.no_grad():
         for steps in (1, 2, 17):
-            sound = drawn(5, steps)
-            torch.testing.assert_close(Spread(conv)(sound), conv(sound))
+            for conv, sound in ((along, drawn(5, steps)), (down, drawn(5, steps, HOPS))):
+                torch.testing.assert_close(Spread(conv)(sound), conv(sound))

@@ -19,6 +19,9 @@ BANDS = (2,) * 24 + (4,) * 12 + (12,) * 8 + (24,) * 8 + (48,) * 8 + (128, 129)
 
 _WIDER = 4
 
+_LEAST = 1e-24
+"""Added to the mean square of what is scaled, so that silence stays silent."""
+
 _PARTS = 4
 """See `RoformerHeart`: more of them take as much time and little less memory."""
 
@@ -104,7 +107,7 @@ class Roformer(nn.Module):
             for _ in range(depth)
         )
         if not mid_norm:
-            self.final_norm = _Norm(dim)
+            self.final_norm = Norm(dim)
         self.band_split = nn.ModuleDict({"to_features": _per_band(widths, dim)})
         self.widths = tuple(widths)
         self.mask_estimators = nn.ModuleList(
@@ -185,7 +188,7 @@ class Roformer(nn.Module):
         return found.reshape(batch, hops, bands, dim)
 
 
-class _Norm(nn.Module):
+class Norm(nn.Module):
     """Scales a vector to the length that its number of entries gives it, then each entry by a learned factor."""
 
     def __init__(self, dim: int) -> None:
@@ -193,8 +196,9 @@ class _Norm(nn.Module):
         self.gamma = nn.Parameter(torch.ones(dim))
 
     def forward(self, x: Tensor) -> Tensor:
-        length: float = x.shape[-1] ** 0.5
-        return functional.normalize(x, dim=-1) * (length * self.gamma)
+        """Return (..., dim) of as much, in single precision."""
+        # Half precision does not know what is as small as that.
+        return functional.rms_norm(x.float(), x.shape[-1:], self.gamma, _LEAST)
 
 
 class _Rotary(nn.Module):
@@ -220,7 +224,7 @@ class _Attention(nn.Module):
     def __init__(self, dim: int, heads: int, head_dim: int) -> None:
         super().__init__()
         self.heads = heads
-        self.norm = _Norm(dim)
+        self.norm = Norm(dim)
         self.rotary_embed = _Rotary(head_dim)
         self.to_qkv = nn.Linear(dim, 3 * heads * head_dim, bias=False)
         self.to_gates = nn.Linear(dim, heads)
@@ -249,7 +253,7 @@ class _LinearAttention(nn.Module):
     def __init__(self, dim: int, heads: int, head_dim: int) -> None:
         super().__init__()
         self.heads = heads
-        self.norm = _Norm(dim)
+        self.norm = Norm(dim)
         self.temperature = nn.Parameter(torch.zeros(heads, 1, 1))
         self.to_qkv = nn.ModuleList([nn.Linear(dim, 3 * heads * head_dim, bias=False)])
         # The middle of three parts has no weights; the name counts it all the same.
@@ -270,9 +274,7 @@ class _Forward(nn.Module):
     def __init__(self, dim: int) -> None:
         super().__init__()
         # Numbered as in a sequence with parts for training between them.
-        self.net = nn.ModuleDict(
-            {"0": _Norm(dim), "1": nn.Linear(dim, dim * _WIDER), "4": nn.Linear(dim * _WIDER, dim)}
-        )
+        self.net = nn.ModuleDict({"0": Norm(dim), "1": nn.Linear(dim, dim * _WIDER), "4": nn.Linear(dim * _WIDER, dim)})
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.net["4"](functional.gelu(self.net["1"](self.net["0"](x))))
@@ -291,7 +293,7 @@ class _Look(nn.Module):
         kind = _LinearAttention if linear else _Attention
         self.layers = nn.ModuleList(nn.ModuleList([kind(dim, heads, head_dim), _Forward(dim)]) for _ in range(layers))
         if norm:
-            self.norm = _Norm(dim)
+            self.norm = Norm(dim)
 
     def forward(self, x: Tensor) -> Tensor:
         if self.parts == 1:
@@ -325,7 +327,7 @@ class RoformerHeart(MaskHeart):
 
 
 def _per_band(widths: Sequence[int], dim: int) -> nn.ModuleList:
-    return nn.ModuleList(nn.Sequential(_Norm(width), nn.Linear(width, dim)) for width in widths)
+    return nn.ModuleList(nn.Sequential(Norm(width), nn.Linear(width, dim)) for width in widths)
 
 
 def _mask(dim: int, width: int, layers: int) -> nn.Sequential:

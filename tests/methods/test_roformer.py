@@ -18,7 +18,7 @@ from stemeditor.methods import pretrained, processor, registry, runner
 from stemeditor.methods.base import Stems
 from stemeditor.methods.engine import Engine
 from stemeditor.methods.exported import Array
-from stemeditor.nets.roformer import BANDS, RoformerHeart, from_state, mel_bands, split_bands
+from stemeditor.nets.roformer import BANDS, Norm, RoformerHeart, from_state, mel_bands, split_bands
 from stemeditor.progress import Progress, Silent
 from stemeditor.settings import Settings
 from stemeditor.weights import store
@@ -99,6 +99,19 @@ def test_in_its_form_it_sees_a_few_bands_or_hops_at_a_time() -> None:
     for one, other in zip(found, expected, strict=True):
         assert float(other.abs().max()) > 1e-2
         assert float((one - other).abs().max()) < 1e-5
+
+
+@pytest.mark.parametrize("level", [0.0, 1e-9, 1.0], ids=["silence", "quiet", "loud"])
+def test_norms_hold_for_any_level(level: float) -> None:
+    norm = Norm(6)
+    norm.gamma.data.copy_(torch.arange(6.0))
+    vectors = level * torch.randn(5, 6, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        found = norm(vectors)
+        length = vectors.double().norm(dim=-1, keepdim=True).clamp(min=1e-12)
+        torch.testing.assert_close(found, (vectors / length * 6**0.5 * norm.gamma).float())
+        # The least that is added is nothing in half precision.
+        assert norm(vectors.half()).isfinite().all()
 
 
 def test_bands_cover_the_spectrum() -> None:

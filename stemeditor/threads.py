@@ -40,7 +40,8 @@ def each(work: Callable[[Given], Found], things: Iterable[Given], progress: Prog
     things
         Its arguments.
     progress
-        Checked before each of them, by one thread at a time, and no more once it ends the work.
+        Checked before each of them, by one thread at a time, and no more once it ends the work. `work` itself must not
+        look at it: several would, and after the end, too.
     """
     watched = Shared(progress or Silent())
     given = list(things)

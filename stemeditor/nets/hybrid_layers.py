@@ -63,7 +63,8 @@ class Up(nn.Module):
         self.empty, self.freq, self.last = layer.empty, layer.freq, layer.last
         self._channels, self._pad = layer.chin, layer.pad
         self.norm = layer.norm2
-        # Between rows it takes no less time, and more memory for what is put in order; the last is narrow.
+        # OpenVINO's own keeps copies of its input. What is put in order between rows would take more memory than they
+        # do, and no less time, but for the last, which is narrow.
         self.wider = layer.conv_tr if layer.freq and not layer.last else Spread(layer.conv_tr)
         if not self.empty:
             self.gate = _gate(layer, "norm1")
@@ -208,7 +209,7 @@ class Spread(nn.Module):
         reach = length // self._stride
         # What comes `place` after a multiple of the stride hears the last `reach` of them.
         heard = weights.reshape(channels, self._channels, reach, self._stride, *across).flip(2)
-        heard = heard.movedim(3, 0).movedim(1, 2).flatten(0, 1)
+        heard = heard.movedim((3, 1), (0, 1)).flatten(0, 1)
         made: Any = nn.Conv2d if across else nn.Conv1d
         padding = (reach - 1, *[0] * len(across))
         self.conv = _filled(

@@ -190,8 +190,8 @@ class Settings:
         assert isinstance(value, list)
         return value
 
-    def set(self, name: str, value: Value) -> None:
-        """Store `value`, write the file, and tell the listeners if it is new.
+    def set(self, name: str, value: Value) -> bool:
+        """Store `value`, write the file, and tell the listeners if it is new; return whether the file has it.
 
         Raises
         ------
@@ -202,11 +202,12 @@ class Settings:
         if not row.accepts(value):
             raise ValueError(f"{value!r} is no value of the setting {name!r}")
         if value == self.get(name):
-            return
+            return True
         self._values[name] = value
-        self._write()
+        written = self._write()
         for listener in list(self._listeners):
             listener(name)
+        return written
 
     def listen(self, listener: Callable[[str], None]) -> None:
         """Call `listener(name)` after every change."""
@@ -229,9 +230,9 @@ class Settings:
             return {}
         return {name: value for name, value in found.items() if name in self._rows and self._rows[name].accepts(value)}
 
-    def _write(self) -> None:
+    def _write(self) -> bool:
         if self._path is None:
-            return
+            return True
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             # A crash in the middle of writing must leave the old file whole.
@@ -241,3 +242,5 @@ class Settings:
             os.replace(name, self._path)
         except OSError as problem:
             log.info("settings cannot be written to %s (%s)", self._path, problem)
+            return False
+        return True

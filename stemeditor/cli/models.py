@@ -27,6 +27,7 @@ def list_models(as_json: Annotated[bool, typer.Option("--json", help="Print one 
         print(json.dumps([asdict(row) for row in rows], indent=1, ensure_ascii=False))
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
@@ -36,7 +37,8 @@ def list_models(as_json: Annotated[bool, typer.Option("--json", help="Print one 
         )
     for row in rows:
         mark = "✓" if row.state == READY else ""
-        table.add_row(mark, row.key, f"{row.size_mb:.0f} MB", row.title, row.licence or "your own")
+        title, licence = escape(row.title), escape(row.licence or "your own")
+        table.add_row(mark, row.key, f"{row.size_mb:.0f} MB", title, licence)
     Console().print(table)
     print("✓ is here. Get another with: stemeditor models download KEY")
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from stemeditor.errors import FileProblem, UserError
@@ -56,7 +60,8 @@ def models() -> tuple[Model, ...]:
     for pack in catalogue.packs().values():
         lacking = store.missing(pack)
         here = sum(row.size for row in store.contents(pack.key).values()) / 1e6
-        state = READY if not lacking else PARTLY if len(lacking) < len(pack.files) else ABSENT
+        some = len(lacking) < len(pack.files) or store.begun(pack)
+        state = READY if not lacking else PARTLY if some else ABSENT
         found.append(Model(pack.key, pack.title, state, here or pack.size_mb, pack.licence, pack.page))
     for key in importing.own_keys():
         size = sum(row.size for row in store.contents(key).values()) / 1e6
@@ -125,19 +130,36 @@ def remove_model(key: str) -> float:
     return store.remove(key) / 1e6
 
 
-def move_weights(target: Path, progress: Progress) -> None:
-    """Bring all weights to another folder, before the settings name it.
+@dataclass(frozen=True, slots=True)
+class MoveRequest:
+    """Bring all weights to the folder `target`."""
+
+    target: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Where weights were, and where copies of them are."""
+
+    old: tuple[Path, ...] = ()
+    new: tuple[Path, ...] = ()
+
+
+def copy_weights(request: MoveRequest, progress: Progress) -> Moved:
+    """Bring copies of all weights to another folder: once the settings name it, what is old can go (`delete`).
 
     Raises
     ------
     FileProblem
         If there is no room or no right; then all is as it was.
     """
-    source = store.folder()
-    if target.resolve() == source.resolve():
-        return
+    target = request.target
+    if target.resolve() == store.folder().resolve():
+        return Moved()
     # Only what was brought here is moved: the folder may be one that a person keeps other things in.
-    packs = [store.place(key) for key in store.keys()]  # noqa: SIM118 a function, no mapping
+    packs = store.places()
+    if any(target.resolve().is_relative_to(pack.resolve()) for pack in packs):
+        raise FileProblem(f"“{target.name}” is inside the folder of a model.", "Choose another folder.")
     taken = next((pack.name for pack in packs if (target / pack.name).exists()), None)
     if taken is not None:
         raise FileProblem(f"There is a folder “{taken}” in “{target.name}” already.", "Choose another folder.")
@@ -147,15 +169,21 @@ def move_weights(target: Path, progress: Progress) -> None:
         for number, pack in enumerate(packs):
             progress.advance(number / len(packs), pack.name)
             copied.append(target / pack.name)
-            shutil.copytree(pack, target / pack.name)
-    except OSError as problem:
-        for place in copied:
-            shutil.rmtree(place, ignore_errors=True)
+            shutil.copytree(pack, copied[-1], copy_function=partial(store.copy, progress=progress))
+    except BaseException as problem:
+        delete(copied)
+        if not isinstance(problem, OSError):
+            raise
         raise FileProblem(
             f"The weights cannot be moved ({problem.strerror or problem}).", "Choose another folder."
         ) from problem
-    for pack in packs:
-        shutil.rmtree(pack, ignore_errors=True)
+    return Moved(packs, tuple(copied))
+
+
+def delete(places: Iterable[Path]) -> None:
+    """Delete folders, as far as that can be done."""
+    for place in places:
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def prepare(key: str, progress: Progress, again: bool = False) -> None:
@@ -173,7 +201,7 @@ def prepare(key: str, progress: Progress, again: bool = False) -> None:
     Raises
     ------
     UserError
-        If there is no such method, or, where it shall be made anew, the method lacks something.
+        If there is no such method, or, where it shall be made anew, the method lacks something or is broken.
     """
     if _preparable(key) is None:
         return
@@ -181,8 +209,11 @@ def prepare(key: str, progress: Progress, again: bool = False) -> None:
     if lacking is not None:
         raise lacking.problem()
     progress.advance(0.0, "Preparing for this machine")
-    process = multiprocessing.get_context("spawn").Process(target=_prepare, args=(key, again), daemon=True)
+    context = multiprocessing.get_context("spawn")
+    trouble, telling = context.Pipe(duplex=False)
+    process = context.Process(target=_prepare, args=(key, again, telling), daemon=True)
     process.start()
+    telling.close()
     try:
         while process.is_alive():
             progress.check()
@@ -191,7 +222,12 @@ def prepare(key: str, progress: Progress, again: bool = False) -> None:
         process.kill()
         process.join()
         raise
-    # Without that form it works all the same: what went wrong is in the log of that process.
+    # Without that form it works all the same; but who asked for it wants to know.
+    if again:
+        with contextlib.suppress(EOFError):
+            raise UserError(*trouble.recv())
+        if process.exitcode:
+            raise UserError(f"{registry.info(key).name} could not be prepared.", "It works without, more slowly.")
     progress.advance(1.0)
 
 
@@ -213,13 +249,13 @@ def warm(key: str, progress: Progress) -> None:
         return
 
 
-def _prepare(key: str, again: bool) -> None:
+def _prepare(key: str, again: bool, telling: Connection) -> None:
     try:
         method = _preparable(key)
         if method is not None:
             method.prepare(again)
-    except UserError:
-        return
+    except UserError as problem:
+        telling.send((problem.message, problem.hint))
 
 
 def _preparable(key: str) -> Preparable | None:

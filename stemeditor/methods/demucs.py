@@ -242,7 +242,7 @@ def told(file: Path) -> tuple[str, list[Any], dict[str, Any]]:
         ordered, named = _plain(json.loads(header.get("args", "[]"))), _plain(json.loads(header.get("kwargs", "{}")))
         if kind not in _KINDS or not isinstance(ordered, list) or not isinstance(named, dict):
             raise ValueError(kind)
-    except (KeyError, TypeError, ValueError) as problem:
+    except (KeyError, TypeError, ValueError, ArithmeticError, RecursionError) as problem:
         raise _no_network(file) from problem
     return kind, ordered, named
 
@@ -270,7 +270,7 @@ def read(file: Path, sources: tuple[str, ...]) -> nn.Module:
     known = signature(kind).parameters
     try:
         net: nn.Module = kind(*ordered, **{key: value for key, value in named.items() if key in known})
-    except (TypeError, ValueError, AttributeError) as problem:
+    except (TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError, MemoryError) as problem:
         raise _no_network(file) from problem
     given = tuple(str(name) for name in getattr(net, "sources", ()))
     if given != sources:

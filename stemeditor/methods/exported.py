@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import logging
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -235,7 +236,7 @@ def export(net: nn.Module, form: Form) -> None:
 
 def _save(model: Any, path: Path) -> None:
     """Write a model, which appears under its name once it is whole."""
-    temporary = path.with_name(f"making-{path.name}")
+    temporary = path.with_name(f"making-{os.getpid()}-{path.name}")
     import_module("openvino").save_model(model, temporary, compress_to_fp16=False)
     temporary.with_suffix(".bin").replace(path.with_suffix(".bin"))
     temporary.replace(path)

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stemeditor.errors import FileProblem, UserError
-from stemeditor.methods import neural, roformer, spleeter
+from stemeditor.methods import neural, registry, roformer, spleeter
+from stemeditor.methods.pretrained import Pretrained
 from stemeditor.nets.description import describe
 from stemeditor.progress import Progress
 from stemeditor.weights import catalogue, reading, store
@@ -56,7 +57,7 @@ def own_keys() -> tuple[str, ...]:
 
 
 def _is_ours(file: Path) -> bool:
-    if file.suffix != reading.SAFE:
+    if not reading.is_safe(file.name):
         return False
     try:
         describe(file)
@@ -72,10 +73,11 @@ def _bring_roformer(files: Sequence[Path], progress: Progress) -> str:
     from stemeditor.nets.roformer import from_state
 
     state = reading.load(weights)
+    reading.see_numbers(state, weights)
     progress.check()
     try:
         from_state(state, told["net"])
-    except ValueError as problem:
+    except (ValueError, MemoryError) as problem:
         raise FileProblem(f"“{weights.name}” and “{config.name}” do not belong together ({problem}).") from problem
     key = roformer.free_key(told["kind"], weights.stem)
     with tempfile.TemporaryDirectory(prefix="stemeditor-") as folder:
@@ -109,10 +111,23 @@ def _bring_pack(files: Sequence[Path], key: str, progress: Progress) -> str:
                 "Get the file again.",
             )
         if file is not None:
-            # Reading it now shows whether it can be read at all without running what it says.
-            reading.load(file)
+            _see_whether_it_fits(pack, source, file)
     store.bring(pack.key, chosen, _OWN, progress)
     return pack.key
+
+
+def _see_whether_it_fits(pack: Pack, source: Source, file: Path) -> None:
+    """Raise FileProblem if a file does not hold the network that it shall be."""
+    # Reading it now shows whether it can be read at all without running what it says.
+    reading.see_numbers(reading.load(file), file)
+    if file.suffix.lower() != Path(source.name).suffix:
+        raise FileProblem(
+            f"“{file.name}” is not the kind of file that was published as {source.name}.", "Get the file again."
+        )
+    method = registry.load(pack.key) if pack.key in registry.keys() else None  # noqa: SIM118 a function
+    method = getattr(method, "method", method)
+    if isinstance(method, Pretrained) and method.packages_are_here:
+        method.read(file)
 
 
 def _pack_of(files: Sequence[Path]) -> Pack:

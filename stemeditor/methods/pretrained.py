@@ -80,6 +80,15 @@ class Pretrained(ABC):
             )
         return None
 
+    @property
+    def packages_are_here(self) -> bool:
+        """Whether what builds the network is installed."""
+        return all(find_spec(module) is not None for module, _ in self._packages)
+
+    def read(self, file: Path) -> nn.Module:
+        """Return the network of a file, wherever it lies. Raises FileProblem if it holds another, or none."""
+        return self._read(file)
+
     def engine(self, name: str) -> Engine:
         """Return the network of one file of the pack, read at the first call.
 

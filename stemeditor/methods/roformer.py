@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from copy import copy
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ KINDS = (BAND_SPLIT, MEL)
 WEIGHTS, CONFIG = "weights", "model.json"
 """Names of what is kept: the weights (with their own ending), and what of the configuration is needed."""
 
-REST = "instrumental"
+REST, VOCALS = "instrumental", "vocals"
 
 _NAMES = {BAND_SPLIT: "BS-RoFormer", MEL: "Mel-Band RoFormer"}
 _SOURCES = {
@@ -41,6 +42,8 @@ _SENTENCES = {
     MEL: "The cleanest voices there are, from a checkpoint of your choice: very slow without a graphics card.",
 }
 _SEGMENT_S = 8.0
+_SIZES = ("dim", "num_bands", "heads", "dim_head", "stft_n_fft", "stft_hop_length", "stft_win_length")
+_MOST, _LONGEST = 1 << 24, 1000
 _SPEED = 0.4
 
 
@@ -56,20 +59,21 @@ class RoformerMethod(Pretrained):
     def __init__(self, key: str) -> None:
         kind = key.partition(":")[0]
         told = _told(key)
-        stems = tuple(str(name) for name in told.get("stems", ("vocals",)))
+        stems = tuple(str(name) for name in told.get("stems", (VOCALS,)))
         title = str(told.get("title", ""))
+        rest = str(told.get("rest", REST))
         info = MethodInfo(
             key=key,
             name=f"{_NAMES[kind]}: {title}" if title else _NAMES[kind],
             family="network",
             sentence=_SENTENCES[kind],
             source=_SOURCES[kind],
-            stems=(stems[0], REST) if len(stems) == 1 else stems,
+            stems=(stems[0], rest) if len(stems) == 1 else stems,
             rate=int(told.get("rate", 44100)),
             channels=int(told.get("channels", 2)),
             segment_s=float(told.get("segment_s", _SEGMENT_S)),
             grid=True,
-            rest=REST if len(stems) == 1 else None,
+            rest=rest if len(stems) == 1 else None,
             speed=_SPEED,
             params=(OVERLAP_PARAM, SHIFTS_PARAM),
             presets=(
@@ -180,33 +184,62 @@ def described(config: Path, title: str) -> dict[str, Any]:
     """
     told = _yaml(config)
     try:
-        net = dict(told["model"])
-        audio = dict(told.get("audio", {}))
-        training = dict(told.get("training", {}))
+        net = {str(name): _bare(value) for name, value in dict(told["model"]).items()}
+        audio = dict(told.get("audio") or {})
+        training = dict(told.get("training") or {})
         kind = MEL if "num_bands" in net else BAND_SPLIT
-        int(net["dim"]), int(net["depth"])
-        stems = [str(name).lower() for name in training.get("instruments") or ("vocals",)]
-        target = training.get("target_instrument")
-        count = int(net.get("num_stems", 1))
-        if count == 1:
-            stems = [str(target).lower() if target else stems[0]]
-        if len(stems) != count:
-            raise ValueError(f"{count} stems, and the names of {len(stems)}")
-        rate = int(audio.get("sample_rate") or net.get("sample_rate") or 44100)
+        if min(_whole(net[name]) for name in ("dim", "depth")) < 1:
+            raise ValueError("without layers")
+        if min(_whole(net[name]) for name in _SIZES if name in net) < 1:
+            raise ValueError("with a size of nothing")
+        # What is said once and meant often can be made to fill any memory: only bare values are taken.
+        names = [str(name).lower() for name in _bare(training.get("instruments") or [VOCALS])]
+        target = _bare(training.get("target_instrument"))
+        number = _whole(net.get("num_stems", 1))
+        stems = names
+        if number == 1:
+            stems = [str(target).lower() if target else names[0]]
+        if len(stems) != number or len(set(stems)) != number:
+            raise ValueError(f"{number} stems, and the names of {len(set(stems))}")
+        rate = _whole(audio.get("sample_rate") or net.get("sample_rate") or 44100)
+        piece = _whole(audio.get("chunk_size") or int(_SEGMENT_S * rate))
+        if rate < 1 or piece <= _whole(net.get("stft_n_fft", 2048)):
+            raise ValueError("for no sound")
         return {
             "kind": kind,
             "title": title,
             "stems": stems,
+            # What the others call what is left is not always what it is left of.
+            "rest": VOCALS if stems == [REST] else REST,
             "rate": rate,
             "channels": 2 if net.get("stereo", False) else 1,
-            "segment_s": int(audio.get("chunk_size") or _SEGMENT_S * rate) / rate,
+            "segment_s": piece / rate,
             "net": net,
         }
-    except (KeyError, TypeError, ValueError) as problem:
+    except (KeyError, TypeError, ValueError, OverflowError) as problem:
         raise FileProblem(
             f"“{config.name}” describes no RoFormer ({problem}).",
             "Give the YAML file that was published with the checkpoint.",
         ) from problem
+
+
+def _whole(value: Any) -> int:
+    """Return a whole number of a configuration. Raises ValueError, TypeError, OverflowError."""
+    found = int(value)
+    if not abs(found) < _MOST:
+        raise ValueError(f"{value} is too much")
+    return found
+
+
+def _bare(value: Any) -> Any:
+    """Return a value as networks are told of: a number, a word, or a list of such. Raises ValueError."""
+    if isinstance(value, (list, tuple)) and len(value) < _LONGEST:
+        return [_bare(one) if not isinstance(one, (list, tuple)) else _refused(one) for one in value]
+    return value if value is None or isinstance(value, (bool, int, float, str)) else _refused(value)
+
+
+def _refused(value: Any) -> Any:
+    raise ValueError(f"a {type(value).__name__} where there should be a number")
 
 
 def _yaml(path: Path) -> Mapping[str, Any]:
@@ -221,7 +254,7 @@ def _yaml(path: Path) -> Mapping[str, Any]:
     Loader.add_constructor("tag:yaml.org,2002:python/tuple", tupled)
     try:
         found = yaml.load(path.read_text(encoding="utf-8"), Loader)  # noqa: S506 a safe loader, see above
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as problem:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as problem:
         raise FileProblem(f"“{path.name}” cannot be read as a configuration.", "It should be a YAML file.") from problem
     if not isinstance(found, Mapping):
         raise FileProblem(f"“{path.name}” is no configuration.", "It should be a YAML file with a part called model.")
@@ -231,9 +264,11 @@ def _yaml(path: Path) -> Mapping[str, Any]:
 def _told(key: str) -> Mapping[str, Any]:
     try:
         found = json.loads(store.path(key, CONFIG).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        # A note that somebody spoilt must not cost the list of all methods.
+        sensible = all(float(found.get(name, 1)) > 0 for name in ("rate", "channels", "segment_s"))
+        return found if sensible and isinstance(found.get("stems", []), list) else {}
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def own_keys() -> tuple[str, ...]:
@@ -243,9 +278,12 @@ def own_keys() -> tuple[str, ...]:
 
 
 def free_key(kind: str, title: str) -> str:
-    """Return the key for a new checkpoint: the kind's own if it is free."""
-    slug = re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")[:40] or "own"
-    return f"{kind}:{slug}" if store.contents(kind) else kind
+    """Return the key for a new checkpoint: the kind's own if it is free; one of the same name is replaced."""
+    if not store.contents(kind):
+        return kind
+    slug = re.sub(r"[\W_]+", "_", title.lower()).strip("_")[:40] or "own"
+    named = (f"{kind}:{slug}{f'_{number}' if number > 1 else ''}" for number in count(1))
+    return next(key for key in named if not store.contents(key) or _told(key).get("title") == title)
 
 
 def sorted_files(files: Sequence[Path]) -> tuple[Path, Path]:

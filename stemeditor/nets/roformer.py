@@ -457,6 +457,8 @@ def from_state(state: Mapping[str, Tensor], config: Mapping[str, Any]) -> Roform
         )
     except (KeyError, TypeError) as problem:
         raise ValueError(f"the configuration lacks {problem}") from problem
+    except (IndexError, ArithmeticError, RuntimeError, MemoryError) as problem:
+        raise ValueError("the configuration describes no network") from problem
     try:
         net.load_state_dict(state)
     except RuntimeError as problem:

@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import json
 import queue
+import re
 import shutil
 import socket
+import ssl
 import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from hashlib import sha256
 from http.client import HTTPResponse
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
-from stemeditor import __version__
+from stemeditor import __version__, paths
 from stemeditor.errors import FileProblem, UserError
 from stemeditor.progress import Part, Progress
+from stemeditor.weights import half as halves
 from stemeditor.weights import reading, store
 from stemeditor.weights.catalogue import Pack, Source
+from stemeditor.weights.half import Half, Told
 
 TRIES = 4
 PAUSE_S = 1.0
@@ -33,12 +36,26 @@ SILENCE_S = 20.0
 _BLOCK = 1 << 16
 _SPARE_BYTES = 200 << 20
 _LOOK_S = 0.05
-_HEX = set("0123456789abcdef")
+_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")
 _TIRED = (408, 425, 429, 500, 502, 503, 504)
 
 
 class _Broken(Exception):
     """The line broke; what came so far is good, and the rest may come another time."""
+
+
+class _Beyond(_Broken):
+    """What was asked for is behind the file's end.
+
+    Parameters
+    ----------
+    whole
+        Length of the file, bytes; 0 if the server does not say it.
+    """
+
+    def __init__(self, whole: int) -> None:
+        super().__init__("it has another file now")
+        self.whole = whole
 
 
 def fetch(pack: Pack, progress: Progress) -> None:
@@ -69,98 +86,141 @@ def fetch(pack: Pack, progress: Progress) -> None:
 def _fetch_one(pack: Pack, source: Source, progress: Progress) -> None:
     target = store.path(pack.key, source.name)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(pack, source, progress):
+            if source.name in {one.name for one in store.missing(pack)}:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                half = Half(target)
+                _bring_all(source, half, progress)
+                _put(pack, source, half, progress)
     except OSError as problem:
         raise FileProblem(
-            f"The folder for weights cannot be made ({problem.strerror or problem}).", "Choose another in the settings."
+            f"{source.name} cannot be kept ({problem.strerror or problem}).",
+            "Free some space, or choose another folder for models.",
         ) from problem
-    with _alone(target, progress):
-        if source.name not in {one.name for one in store.missing(pack)}:
+
+
+def _bring_all(source: Source, half: Half, progress: Progress) -> None:
+    """Ask until all has come."""
+    failures = 0
+    while True:
+        before = half.size
+        try:
+            _continue(source, half, progress)
             return
-        half = target.with_name(f"{target.name}.part")
-        failures = 0
-        while True:
-            before = _size(half)
-            try:
-                promised = _continue(source, half, progress)
-                break
-            except _Broken as problem:
-                # A line that brings something each time may break as often as it likes.
-                failures = 0 if _size(half) > before else failures + 1
-                if failures >= TRIES:
-                    raise UserError(
-                        f"{_server(source)} does not send {source.name} to its end ({problem}).",
-                        "Try again later: what has come is kept.",
-                    ) from problem
-                _pause(progress, PAUSE_S * 2 ** max(failures - 1, 0))
-        progress.advance(1.0, "Checking")
-        digest = store.hashed(half, progress)
-        stated = promised or source.sha256
-        trouble = ""
-        if not digest.startswith(source.sha256) or not digest.startswith(stated):
-            trouble = "is not the file that was published: its hash is another"
-        else:
-            try:
-                reading.check(half, source.name)
-            except UserError as problem:
-                trouble = f"is not what it should be ({problem.message})"
-        if trouble:
-            _forget(half)
-            raise FileProblem(f"What {_server(source)} sent as {source.name} {trouble}.", "Try again, or later.")
-        store.keep(pack.key, source.name, half, source.address, digest)
-        _forget(half)
+        except _Broken as problem:
+            # A line that brings something each time may break as often as it likes.
+            failures = 0 if half.size > before else failures + 1
+            if failures >= TRIES:
+                kept = half.size and half.told.mark
+                raise UserError(
+                    f"{_server(source)} does not send {source.name} to its end ({problem}).",
+                    f"Try again later{': what has come is kept' if kept else ''}.",
+                ) from problem
+            _pause(progress, PAUSE_S * 2 ** max(failures - 1, 0))
+
+
+def _put(pack: Pack, source: Source, half: Half, progress: Progress) -> None:
+    """Put what has come in its place, if it is what was published."""
+    progress.advance(1.0, "Checking")
+    digest = store.hashed(half.path, progress)
+    trouble = ""
+    if not all(digest.startswith(stated) for stated in (source.sha256, half.told.sha256)):
+        trouble = "is not the file that was published: its hash is another"
+    else:
+        try:
+            reading.check(half.path, source.name, whole=True)
+        except UserError as problem:
+            trouble = f"is not what it should be ({problem.message})"
+    if trouble:
+        half.forget()
+        raise FileProblem(f"What {_server(source)} sent as {source.name} {trouble}.", "Try again, or later.")
+    store.keep(pack.key, source.name, half.path, source.address, digest)
+    half.forget()
 
 
 @contextlib.contextmanager
-def _alone(target: Path, progress: Progress) -> Iterator[None]:
+def _alone(pack: Pack, source: Source, progress: Progress) -> Iterator[None]:
     """Wait until no other program fetches this file."""
-    lock = FileLock(f"{target}.lock")
+    # Not beside the file, and never deleted: whoever deleted it would let a third program in beside the second.
+    place = paths.cache_folder() / "locks" / f"{store.place(pack.key).name}-{source.name}.lock"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(place)
     while True:
         try:
             lock.acquire(timeout=_LOOK_S)
             break
         except Timeout:
             progress.advance(0.0, "Another program is downloading this")
-        except OSError as problem:
-            raise FileProblem(
-                f"The folder for weights cannot be written to ({problem.strerror or problem}).",
-                "Choose another in the settings.",
-            ) from problem
     try:
         yield
     finally:
         lock.release()
-        # Another program may just have opened it: then it goes with that one.
-        with contextlib.suppress(OSError):
-            Path(f"{target}.lock").unlink()
 
 
-def _continue(source: Source, half: Path, progress: Progress) -> str:
-    """Fetch what is missing behind the half file, and return the whole file's hash if the server states it."""
-    have, mark = _size(half), _mark(half)
+def _continue(source: Source, half: Half, progress: Progress) -> None:
+    """Fetch what is missing behind the half file."""
+    have, before = half.size, half.told
+    if have and have == before.whole:
+        # It was not looked at any more.
+        return
     request = urllib.request.Request(source.address, headers={"User-Agent": f"stemeditor/{__version__}"})
-    if have and mark:
+    if have and before.mark:
         request.add_header("Range", f"bytes={have}-")
-        request.add_header("If-Range", mark)
+        request.add_header("If-Range", before.mark)
     else:
-        _forget(half)
-        have = 0
-    with _answer(source, request, progress) as answer:
-        if answer.status != 206 and have:
-            _forget(half)
-            have = 0
-        length = answer.headers.get("Content-Length")
-        whole = have + int(length) if length and length.isdigit() else 0
-        _see_to_room(half.parent, whole - have)
-        _note_mark(half, answer)
-        _receive(source, answer, half, have, whole, progress)
-        if whole and _size(half) < whole:
-            raise _Broken("the line was cut")
-        return _promise(answer)
+        half.forget()
+        have, before = 0, Told()
+    way = _Way()
+    try:
+        with _answer(source, request, way, progress) as answer:
+            if answer.headers.get_content_type() == "text/html":
+                raise UserError(
+                    f"{_server(source)} sent a page instead of {source.name}.",
+                    "Does this network ask for a login first? Try again later: what has come before is kept.",
+                )
+            if answer.status != 206 and have:
+                half.forget()
+                have, before = 0, Told()
+            told = halves.told(answer.headers, have, way.stated)
+            if have and not _goes_on(answer, have, before, told):
+                half.forget()
+                raise _Broken("it sends something else now")
+            _see_to_room(half.path.parent, told.whole - have)
+            half.note(told)
+            _receive(source, answer, half.path, have, told.whole, progress)
+            if told.whole and half.size != told.whole:
+                raise _Broken("the line was cut")
+    except _Beyond as problem:
+        if problem.whole != have:
+            half.forget()
+            raise
+
+
+def _goes_on(answer: HTTPResponse, have: int, before: Told, told: Told) -> bool:
+    """Whether an answer goes on where the half file ends, and in the same file."""
+    begin, _ = halves.stretch(answer.headers)
+    known = before.whole and told.whole
+    return begin == have and told.mark == before.mark and (not known or told.whole == before.whole)
+
+
+class _Way(urllib.request.HTTPRedirectHandler):
+    """Follows where a server sends us, and hears what it says of the file meanwhile."""
+
+    stated = ""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        """See `urllib.request.HTTPRedirectHandler`."""
+        self.stated = halves.linked(headers) or self.stated
+        if (urlsplit(req.full_url).scheme, urlsplit(newurl).scheme) == ("https", "http"):
+            fp.close()
+            raise UserError(f"{req.host} sends us where anybody could change the file.", "Try again later.")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 @contextlib.contextmanager
-def _answer(source: Source, request: urllib.request.Request, progress: Progress) -> Iterator[HTTPResponse]:
+def _answer(source: Source, request: urllib.request.Request, way: _Way, progress: Progress) -> Iterator[HTTPResponse]:
     """Ask the server; what it says no to becomes words. The asking is done elsewhere, so that it can be stopped."""
     found: queue.Queue[HTTPResponse | Exception] = queue.Queue()
     unwanted = threading.Event()
@@ -168,7 +228,7 @@ def _answer(source: Source, request: urllib.request.Request, progress: Progress)
     def ask() -> None:
         try:
             # An opener of its own: the shared one keeps the proxy that the environment named first.
-            answer = urllib.request.build_opener().open(request, timeout=SILENCE_S)
+            answer = urllib.request.build_opener(way).open(request, timeout=SILENCE_S)
         except Exception as problem:  # handed to whoever asked
             found.put(problem)
             return
@@ -260,15 +320,22 @@ def _hang_up(answer: HTTPResponse) -> None:
 def _refusal(source: Source, problem: Exception) -> Exception:
     """Return what to raise about a question that brought no answer."""
     server = _server(source)
+    if isinstance(problem, UserError):
+        return problem
+    inner = problem.reason if isinstance(problem, urllib.error.URLError) else problem
+    code = 0
     if isinstance(problem, urllib.error.HTTPError):
         code = problem.code
         problem.close()
         if code == 416:
-            return _Broken("it has another file now")
+            return _Beyond(halves.stretch(problem.headers)[1])
+    elif tunnel := _TUNNEL.match(str(inner)):
+        code = int(tunnel[1])
+    if code:
         if code in _TIRED:
             return _Broken(f"it answers {code}")
         if 300 <= code < 400:
-            return UserError(f"{server} sends from address to address, in a circle.", "Try again later.")
+            return UserError(f"{server} sends us on without end, or to what is no server.", "Try again later.")
         if code in (401, 403, 407, 451):
             hint = "Is there a proxy or a filter in between? Download it with a browser, then: stemeditor models import"
             return UserError(f"{server} does not let us have {source.name} (it answers {code}).", hint)
@@ -278,7 +345,11 @@ def _refusal(source: Source, problem: Exception) -> Exception:
                 "A newer version of the program may know where it is.",
             )
         return UserError(f"{server} refuses to send {source.name} (it answers {code}).", "Try again later.")
-    inner = problem.reason if isinstance(problem, urllib.error.URLError) else problem
+    if isinstance(inner, ssl.SSLCertVerificationError):
+        return UserError(
+            f"What answers for {server} cannot prove that it is {server} ({inner.verify_message}).",
+            "Is this machine's clock right? Is there a filter in between?",
+        )
     if isinstance(inner, socket.gaierror):
         return UserError(
             f"There is no way to {server}: this machine seems to be offline.",
@@ -304,46 +375,6 @@ def _see_to_room(folder: Path, needed: int) -> None:
             f"There is no room: {needed / 1e6:.0f} MB are needed, {free / 1e6:.0f} MB are free.",
             "Free some space, or choose another folder for weights in the settings.",
         )
-
-
-def _promise(answer: HTTPResponse) -> str:
-    """Return the hash that the server states for the file; empty if it states none."""
-    for name in ("X-Linked-ETag", "ETag"):
-        stated = (answer.headers.get(name) or "").removeprefix("W/").strip('"').lower()
-        if len(stated) == sha256().digest_size * 2 and set(stated) <= _HEX:
-            return stated
-    return ""
-
-
-def _note_mark(half: Path, answer: HTTPResponse) -> None:
-    """Keep by what the server knows this version of the file: another one must not be continued."""
-    mark = answer.headers.get("ETag") or answer.headers.get("Last-Modified") or ""
-    if mark.startswith("W/"):
-        mark = ""
-    _marked(half).write_text(json.dumps({"mark": mark}), encoding="utf-8")
-
-
-def _mark(half: Path) -> str:
-    try:
-        return str(json.loads(_marked(half).read_text(encoding="utf-8"))["mark"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
-
-
-def _marked(half: Path) -> Path:
-    return half.with_name(f"{half.name}.json")
-
-
-def _forget(half: Path) -> None:
-    half.unlink(missing_ok=True)
-    _marked(half).unlink(missing_ok=True)
-
-
-def _size(half: Path) -> int:
-    try:
-        return half.stat().st_size
-    except OSError:
-        return 0
 
 
 def _pause(progress: Progress, seconds: float) -> None:

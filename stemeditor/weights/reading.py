@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stemeditor import libraries
-from stemeditor.errors import FileProblem
+from stemeditor.errors import FileProblem, UserError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,7 +21,7 @@ _LENGTH_BYTES = 8
 _LONGEST_HEADER = 100 << 20
 
 
-def check(path: Path, name: str = "") -> None:
+def check(path: Path, name: str = "", whole: bool = False) -> None:
     """See whether a file is what its name says, from its first bytes and its length.
 
     Parameters
@@ -29,6 +30,8 @@ def check(path: Path, name: str = "") -> None:
         The file.
     name
         Its name once it is in place; that of `path` by default.
+    whole
+        Whether to look at all of it, if it says how that can be done.
 
     Raises
     ------
@@ -37,12 +40,17 @@ def check(path: Path, name: str = "") -> None:
     """
     name = name or path.name
     try:
-        if name.endswith(SAFE):
+        if is_safe(name):
             _check_safe(path, name)
-        elif name.endswith(PICKLED):
-            _check_archive(path, name)
+        elif Path(name).suffix.lower() in PICKLED:
+            _check_archive(path, name, whole)
     except OSError as problem:
         raise FileProblem(f"“{name}” cannot be read ({problem.strerror or problem}).") from problem
+
+
+def is_safe(name: str) -> bool:
+    """Whether a file's name is that of safetensors."""
+    return Path(name).suffix.lower() == SAFE
 
 
 def header(path: Path) -> Mapping[str, Any]:
@@ -61,7 +69,7 @@ def header(path: Path) -> Mapping[str, Any]:
             found = json.loads(file.read(length))
         if not isinstance(found, dict):
             raise ValueError("no table")
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         raise FileProblem(f"“{path.name}” holds no safetensors.", "Get the file again.") from problem
     except OSError as problem:
         raise FileProblem(f"“{path.name}” cannot be read ({problem.strerror or problem}).") from problem
@@ -77,24 +85,38 @@ def load(path: Path) -> dict[str, Tensor]:
         If the file is broken, or could only be read by running what it says.
     """
     import torch
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     check(path)
     libraries.read_ahead([path])
     try:
         # Tensors and plain containers only: anything else in the file is refused by PyTorch itself.
-        found = load_file(path) if path.name.endswith(SAFE) else torch.load(path, "cpu", weights_only=True)
-    except (SafetensorError, OSError, RuntimeError, EOFError, ValueError, KeyError) as problem:
-        raise FileProblem(f"“{path.name}” is broken ({_line(problem)}).", "Get the file again.") from problem
+        found = load_file(path) if is_safe(path.name) else torch.load(path, "cpu", weights_only=True)
+        state = _flat(found, path)
+        return {name: _single(value) for name, value in state.items()}
+    except UserError:
+        raise
     except Exception as problem:
+        # Which errors a file that is damaged ends in depends on where the damage is.
         if type(problem).__name__ != "UnpicklingError":
-            raise
+            raise FileProblem(f"“{path.name}” is broken ({_line(problem)}).", "Get the file again.") from problem
         raise FileProblem(
             f"“{path.name}” holds more than numbers and is not opened: reading it would run a stranger's code.",
             "Look for the same weights as safetensors.",
         ) from problem
-    return {name: value.float() if value.is_floating_point() else value for name, value in _flat(found, path).items()}
+
+
+def _single(value: Tensor) -> Tensor:
+    if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+        raise ValueError("it says one number many times")
+    return value.float() if value.is_floating_point() else value
+
+
+def see_numbers(state: Mapping[str, Tensor], path: Path) -> None:
+    """Raise FileProblem if not all that was read from a file are numbers."""
+    for name, value in state.items():
+        if not bool(value.isfinite().all()):
+            raise FileProblem(f"“{path.name}” holds what is no number, in {name}.", "Get the file again.")
 
 
 def _flat(found: object, path: Path) -> dict[str, Tensor]:
@@ -119,22 +141,25 @@ def _check_safe(path: Path, name: str) -> None:
         ends = [int(row["data_offsets"][1]) for key, row in found.items() if key != "__metadata__"]
         with path.open("rb") as file:
             begin = _LENGTH_BYTES + int.from_bytes(file.read(_LENGTH_BYTES), "little")
-    except (FileProblem, KeyError, TypeError, ValueError, IndexError) as problem:
+    except (FileProblem, KeyError, TypeError, ValueError, IndexError, OverflowError) as problem:
         raise FileProblem(f"“{name}” holds no safetensors.", "Get the file again.") from problem
     if path.stat().st_size != begin + max(ends, default=0):
         raise FileProblem(f"“{name}” is cut short.", "Get the file again.")
 
 
-def _check_archive(path: Path, name: str) -> None:
-    import zipfile
-
+def _check_archive(path: Path, name: str, whole: bool) -> None:
     with path.open("rb") as file:
         first = file.read(4)
     # Since 2020 PyTorch writes zip archives; before that, pickles, which begin with this mark.
     if first[:1] == b"\x80":
         return
-    if not zipfile.is_zipfile(path):
-        raise FileProblem(f"“{name}” holds no weights.", "Get the file again.")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip() if whole else None
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as problem:
+        raise FileProblem(f"“{name}” holds no weights.", "Get the file again.") from problem
+    if damaged is not None:
+        raise FileProblem(f"“{name}” is damaged.", "Get the file again.")
 
 
 def _line(problem: Exception) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
 from hashlib import sha256
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from stemeditor import paths, settings
 from stemeditor.errors import FileProblem, UserError
 from stemeditor.progress import Progress, Silent
 from stemeditor.weights.catalogue import Pack, Source
+from stemeditor.weights.half import ENDING, NOTE, Half
 
 _NOTE = "contents.json"
 _BLOCK = 1 << 20
@@ -44,7 +48,7 @@ def contents(key: str) -> Mapping[str, Kept]:
     try:
         found = json.loads((place(key) / _NOTE).read_text(encoding="utf-8"))
         return {name: Kept(int(row["size"]), str(row["sha256"]), str(row["origin"])) for name, row in found.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return {}
 
 
@@ -54,12 +58,24 @@ def missing(pack: Pack) -> tuple[Source, ...]:
     return tuple(one for one in pack.files if one.name not in kept or not _same_size(pack.key, one.name, kept))
 
 
+def begun(pack: Pack) -> bool:
+    """Whether a file of a pack lies here in part."""
+    return any(Half(path(pack.key, one.name)).size for one in pack.files)
+
+
 def keys() -> tuple[str, ...]:
     """Return the keys under which anything is kept, sorted."""
-    root = folder()
-    if not root.is_dir():
+    return tuple(one.name.replace("@", ":") for one in places() if _holds(one, _NOTE))
+
+
+def places() -> tuple[Path, ...]:
+    """Return the folders that this program made for weights, also for what has come only in part; sorted."""
+    try:
+        found = sorted(folder().iterdir())
+    except OSError:
         return ()
-    return tuple(sorted(one.name.replace("@", ":") for one in root.iterdir() if (one / _NOTE).is_file()))
+    # A folder without a note was not made by this program, whatever it is called.
+    return tuple(one for one in found if _holds(one, _NOTE) or _holds(one, f"*{NOTE}"))
 
 
 def keep(key: str, name: str, finished: Path, origin: str, digest: str) -> Path:
@@ -68,11 +84,13 @@ def keep(key: str, name: str, finished: Path, origin: str, digest: str) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     kept = Kept(finished.stat().st_size, digest, origin)
     os.replace(finished, target)
-    for made in target.parent.glob(f"{target.stem}.*"):
-        # What was made from the file that lay here before.
+    gone = set()
+    for made in target.parent.glob(f"{glob.escape(target.stem)}.*"):
+        # What was made from the file that lay here before, or that file, if its name ended otherwise.
         if made != target and not made.name.startswith(f"{target.name}."):
             made.unlink(missing_ok=True)
-    _write(key, {**contents(key), name: kept})
+            gone.add(made.name)
+    _write(key, {**{one: row for one, row in contents(key).items() if one not in gone}, name: kept})
     return target
 
 
@@ -90,7 +108,11 @@ def verify(key: str, progress: Progress) -> tuple[str, ...]:
     wrong = []
     for number, (name, row) in enumerate(kept.items()):
         progress.advance(number / len(kept), name)
-        if not _same_size(key, name, kept) or hashed(path(key, name), progress) != row.sha256:
+        try:
+            whole = _same_size(key, name, kept) and hashed(path(key, name), progress) == row.sha256
+        except OSError:
+            whole = False
+        if not whole:
             wrong.append(name)
     return tuple(wrong)
 
@@ -104,11 +126,10 @@ def remove(key: str) -> int:
         If nothing is kept under that key, or the files cannot be deleted.
     """
     pack = place(key)
-    # A folder without a note was not made by this program, whatever it is called.
-    if pack.parent != folder() or not (pack / _NOTE).is_file():
+    if pack not in places():
         raise UserError(f"There are no weights “{key}” on this machine.", "See: stemeditor models list")
-    size = sum(file.stat().st_size for file in pack.rglob("*") if file.is_file())
     try:
+        size = sum(file.stat().st_size for file in pack.rglob("*") if file.is_file())
         shutil.rmtree(pack)
     except OSError as problem:
         raise FileProblem(
@@ -126,24 +147,25 @@ def bring(key: str, files: Mapping[str, Path], origin: str, progress: Progress) 
         If one cannot be read, or there is no room.
     """
     pack = place(key)
-    temporary: dict[str, tuple[Path, str]] = {}
+    copies = {name: pack / f"{name}.{os.getpid()}{ENDING}" for name in files}
     try:
         pack.mkdir(parents=True, exist_ok=True)
+        digests = {}
         for number, (name, file) in enumerate(files.items()):
             progress.advance(number / len(files), file.name)
-            copy = pack / f"{name}.{os.getpid()}.part"
-            temporary[name] = (copy, _copied(file, copy, progress))
-        for name, (copy, digest) in temporary.items():
-            keep(key, name, copy, origin, digest)
+            digests[name] = copy(file, copies[name], progress)
+        for name, made in copies.items():
+            keep(key, name, made, origin, digests[name])
     except OSError as problem:
         raise FileProblem(
             f"The weights cannot be kept ({problem.strerror or problem}).", "Free some space, or choose another folder."
         ) from problem
     finally:
-        for copy, _ in temporary.values():
-            copy.unlink(missing_ok=True)
-        if pack.is_dir() and not any(pack.iterdir()):
-            pack.rmdir()
+        with contextlib.suppress(OSError):
+            for made in copies.values():
+                made.unlink(missing_ok=True)
+            if not any(pack.iterdir()):
+                pack.rmdir()
 
 
 def hashed(file: Path, progress: Progress | None = None) -> str:
@@ -154,19 +176,22 @@ def hashed(file: Path, progress: Progress | None = None) -> str:
     return digest.hexdigest()
 
 
+def copy(source: str | Path, target: str | Path, progress: Progress) -> str:
+    """Copy a file and return its SHA-256. Raises OSError."""
+    digest = sha256()
+    with Path(target).open("wb") as file:
+        for block in _blocks(Path(source), progress):
+            digest.update(block)
+            file.write(block)
+    # What was made from it goes by when it was written.
+    shutil.copystat(source, target)
+    return digest.hexdigest()
+
+
 def place(key: str) -> Path:
     """Return the folder of a pack (may not exist yet)."""
     # Not every system lets a folder's name have the colon that some keys have.
     return folder() / key.replace(":", "@")
-
-
-def _copied(source: Path, target: Path, progress: Progress) -> str:
-    digest = sha256()
-    with target.open("wb") as file:
-        for block in _blocks(source, progress):
-            digest.update(block)
-            file.write(block)
-    return digest.hexdigest()
 
 
 def _blocks(file: Path, progress: Progress) -> Iterator[bytes]:
@@ -174,6 +199,14 @@ def _blocks(file: Path, progress: Progress) -> Iterator[bytes]:
         while block := opened.read(_BLOCK):
             progress.check()
             yield block
+
+
+def _holds(folder: Path, pattern: str) -> bool:
+    """Whether a folder has such a file; one that may not be looked into has none."""
+    try:
+        return any(fnmatchcase(one, pattern) for one in os.listdir(folder))
+    except OSError:
+        return False
 
 
 def _same_size(key: str, name: str, kept: Mapping[str, Kept]) -> bool:

@@ -20,21 +20,27 @@ from stemeditor.weights import catalogue, download
 from stemeditor.weights.catalogue import Pack, Source
 from tests.helpers import networks
 
+_TIME = "Wed, 21 Oct 2015 07:28:00 GMT"
+
 
 @dataclass
 class Served:
     """A file and how it is served.
 
     `fault`: "" for none, "cut" (ends early, every time a little later), "stall" (says nothing any more), "slow",
-    "circle" (redirects to itself), "rubbish" (something else under status 200), or a status such as "404";
-    `times`: how often the fault happens, -1 for ever.
+    "circle" (redirects to itself), "rubbish" (something else under status 200), "page" (the same, and says so),
+    "deaf" (goes on whatever it has now), "again" (says that it goes on, and begins anew), "away" (redirects to what is
+    no server), or a status such as "404"; `times`: how often the fault happens, -1 for ever. `linked`: the hash that is
+    said on the way to where the file is.
     """
 
     data: bytes
     fault: str = ""
     times: int = -1
     ranges: bool = True
-    hashed: bool = False
+    linked: str = ""
+    weak: bool = False
+    measured: bool = True
     version: str = "1"
     asked: list[str] = field(default_factory=list)
 
@@ -55,9 +61,13 @@ class Server:
                 pass
 
             def do_GET(self) -> None:
-                served = files.get(self.path)
+                path, _, arrived = self.path.partition("?")
+                served = files.get(path)
                 if served is None:
                     self.send_error(404)
+                    return
+                if served.linked and not arrived:
+                    self._send_on(f"{path}?here", served.linked)
                     return
                 served.asked.append(self.headers.get("Range", ""))
                 fault = served.fault if served.times else ""
@@ -66,26 +76,56 @@ class Server:
                 if fault.isdigit():
                     self.send_error(int(fault))
                 elif fault == "circle":
-                    self.send_response(302)
-                    self.send_header("Location", self.path)
-                    self.send_header("Content-Length", "0")
-                    self.end_headers()
+                    self._send_on(self.path)
+                elif fault == "away":
+                    self._send_on("file:///etc/passwd")
                 else:
                     self._send(served, fault)
 
+            def _send_on(self, address: str, linked: str = "") -> None:
+                self.send_response(302)
+                self.send_header("Location", address)
+                if linked:
+                    self.send_header("X-Linked-ETag", f'"{linked}"')
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
             def _send(self, served: Served, fault: str) -> None:
-                data = b"<html>please log in</html>" * 4 if fault == "rubbish" else served.data
-                mark = f'"{hashlib.sha256(data).hexdigest()}"' if served.hashed else f'"v{served.version}"'
+                data = b"<html>please log in</html>" * 4 if fault in ("rubbish", "page") else served.data
+                # Looks like the file's hash, as that of some storages does, and is none.
+                mark = f'"{hashlib.sha256(served.version.encode()).hexdigest()}"'
+                if served.weak:
+                    mark = f"W/{mark}"
                 start = 0
                 asked = self.headers.get("Range", "")
-                if served.ranges and asked and self.headers.get("If-Range") == mark:
+                known = (mark, _TIME) if not served.weak else (_TIME,)
+                if (
+                    served.ranges
+                    and asked
+                    and fault != "page"
+                    and (fault == "deaf" or self.headers.get("If-Range") in known)
+                ):
                     start = int(asked.removeprefix("bytes=").rstrip("-"))
                 if start >= len(data) > 0:
-                    self.send_error(416)
+                    self.send_response(416)
+                    self.send_header("Content-Range", f"bytes */{len(data)}")
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
                     return
-                self.send_response(206 if start else 200)
+                ranged = start > 0
+                if fault == "again":
+                    start = 0
+                self.send_response(206 if ranged else 200)
                 self.send_header("ETag", mark)
-                self.send_header("Content-Length", str(len(data) - start))
+                self.send_header("Last-Modified", _TIME)
+                if fault == "page":
+                    self.send_header("Content-Type", "text/html; charset=utf-8")
+                if ranged:
+                    self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+                if served.measured:
+                    self.send_header("Content-Length", str(len(data) - start))
+                else:
+                    self.close_connection = True
                 self.end_headers()
                 body = data[start:]
                 try:

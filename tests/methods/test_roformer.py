@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from stemeditor import settings
 from stemeditor.audio.buffer import Audio
@@ -208,6 +209,85 @@ def test_short_songs_add_up(tmp_path: Path, seconds: float) -> None:
     (piece,) = runner.stream(Audio(sound, 44100), registry.load(key), {}, Silent())
     assert list(piece.stems) == ["vocals", "drums", "other", "residual"]
     assert np.abs(sum(piece.stems.values()) - sound).max() < 1e-6
+
+
+def test_what_is_left_of_accompaniment_is_the_voice(tmp_path: Path) -> None:
+    weights, text = files(tmp_path, CONFIGS["mel"], ["Vocals", "Instrumental"], "Instrumental")
+    key = import_model(ImportRequest((weights, text)), Silent())
+    method = registry.load(key)
+    assert method.info.stems == ("instrumental", "vocals")
+    sound = noise(1.6)
+    (piece, *_) = runner.stream(Audio(sound, 44100), method, {}, Silent())
+    assert list(piece.stems) == ["instrumental", "vocals"]
+    assert np.abs(sum(piece.stems.values()) - sound[:, : piece.stems["vocals"].shape[1]]).max() < 1e-6
+
+
+def test_no_checkpoint_takes_the_place_of_another(tmp_path: Path) -> None:
+    weights, text = files(tmp_path, CONFIGS["mel"], ["vocals"], None)
+    found = []
+    for name in ("first", "声乐模型", "Вокал", "a" * 41, "a" * 42, "a" * 42):
+        found.append(import_model(ImportRequest((weights.rename(tmp_path / f"{name}.CKPT"), text)), Silent()))
+        weights = tmp_path / f"{name}.CKPT"
+    kind = "mel_band_roformer"
+    long = f"{kind}:{'a' * 40}"
+    assert found == [kind, f"{kind}:声乐模型", f"{kind}:вокал", long, f"{long}_2", f"{long}_2"]
+    assert store.verify(kind, Silent()) == ()
+
+
+def test_another_ending_replaces_what_was_there(tmp_path: Path) -> None:
+    weights, text = files(tmp_path, CONFIGS["mel"], ["vocals"], None)
+    first = import_model(ImportRequest((weights, text)), Silent())
+    key = import_model(ImportRequest((weights, text)), Silent())
+    safe = weights.with_suffix(".safetensors")
+    save_file({name: value.clone() for name, value in theirs(CONFIGS["mel"]).state_dict().items()}, safe)
+    assert import_model(ImportRequest((safe, text)), Silent()) == key != first
+    assert set(store.contents(key)) == {"weights.safetensors", "model.json"}
+    assert store.verify(key, Silent()) == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("  dim: 16", "  dim: &a [*a]"),
+        ("  dim: 16", "  dim: .inf"),
+        ("  dim: 16", "  dim: 2024-13-45"),
+        ("  dim: 16", "  dim: 16\n  since: 2024-10-05"),
+        ("  dim: 16", "  dim: 16\n  many: !!set {a, b}"),
+        ("  dim: 16", "  dim: 99999999999"),
+        ("num_bands: 60", "num_bands: 0"),
+        ("  dim: 16", "  dim: 16\n  stft_hop_length: 0"),
+        ("  dim: 16", "  dim: 16\n  stft_n_fft: -2"),
+        ("chunk_size: 66150", "chunk_size: 1"),
+        ("sample_rate: 44100", "sample_rate: -1"),
+        ('instruments: ["vocals"]', "instruments: &a [*a]"),
+        ('instruments: ["vocals"]', f"instruments: {'[' * 3000}{']' * 3000}"),
+    ],
+)
+def test_configurations_without_sense_are_told_in_words(tmp_path: Path, old: str, new: str) -> None:
+    weights, text = files(tmp_path, CONFIGS["mel"], ["vocals"], None)
+    whole = text.read_text(encoding="utf-8")
+    assert old in whole
+    text.write_text(whole.replace(old, new), encoding="utf-8")
+    with pytest.raises(UserError):
+        import_model(ImportRequest((weights, text)), Silent())
+    assert store.keys() == ()
+
+
+def test_a_spoilt_note_costs_nothing_else(tmp_path: Path) -> None:
+    weights, text = files(tmp_path, CONFIGS["mel"], ["vocals"], None)
+    key = import_model(ImportRequest((weights, text)), Silent())
+    for said in ('{"rate": "abc"}', "[]", '{"stems": 3}', '{"segment_s": null}', "no JSON"):
+        store.path(key, "model.json").write_text(said, encoding="utf-8")
+        assert registry.load(key).info.stems == ("vocals", "instrumental")
+
+
+def test_what_is_no_number_is_refused(tmp_path: Path) -> None:
+    weights, text = files(tmp_path, CONFIGS["mel"], ["vocals"], None)
+    state = theirs(CONFIGS["mel"]).state_dict()
+    next(iter(state.values())).fill_(torch.nan)
+    torch.save(state, weights)
+    with pytest.raises(UserError, match="no number"):
+        import_model(ImportRequest((weights, text)), Silent())
 
 
 def test_what_does_not_fit_is_refused_and_changes_nothing(tmp_path: Path) -> None:

@@ -1,13 +1,19 @@
 import hashlib
+import io
 import json
+import os
 import shutil
+import ssl
 import threading
 import time
-from collections.abc import Iterator
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import save
 
 from stemeditor import settings
@@ -140,7 +146,9 @@ def test_stopping_is_heard_on_a_silent_line_and_the_half_is_kept_for_the_next_ti
         ("404", "does not have a.safetensors any more"),
         ("500", "does not send a.safetensors to its end"),
         ("418", "refuses"),
-        ("circle", "in a circle"),
+        ("circle", "without end"),
+        ("away", "no server"),
+        ("page", "sent a page instead"),
         ("rubbish", "is not what it should be"),
     ],
 )
@@ -172,13 +180,139 @@ def test_a_hash_that_the_publisher_states_is_held_to(server: Server) -> None:
     assert store.contents("toy")["a.safetensors"].sha256 == DIGEST
 
 
-def test_a_hash_that_the_server_states_is_held_to(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    _serve(server, "a.safetensors", hashed=True)
+def test_a_hash_that_is_said_on_the_way_is_held_to(server: Server) -> None:
+    _serve(server, "a.safetensors", linked=DIGEST)
     download.fetch(pack(server, "a.safetensors"), Silent())
     store.remove("toy")
-    monkeypatch.setattr(store, "hashed", lambda path, progress=None: "0" * 64)
+    _serve(server, "a.safetensors", linked="0" * 64)
     with pytest.raises(UserError, match="its hash is another"):
         download.fetch(pack(server, "a.safetensors"), Silent())
+    assert left() == set()
+
+
+def test_what_only_looks_like_a_hash_is_none(server: Server) -> None:
+    _serve(server, "a.safetensors", version="some storage's name for it")
+    download.fetch(pack(server, "a.safetensors"), Silent())
+    assert store.missing(pack(server, "a.safetensors")) == ()
+
+
+@pytest.mark.parametrize("fault", ["deaf", "again"])
+def test_two_files_are_never_glued_together(server: Server, fault: str) -> None:
+    _serve(server, "a.safetensors", fault="stall", times=1)
+    _cancelled_after(Stoppable(), 0.3, pack(server, "a.safetensors"))
+    newer = save({"a": np.random.default_rng(2).normal(size=(300, 300)).astype(np.float32)})
+    server.files["/a.safetensors"] = Served(
+        newer if fault == "deaf" else BYTES, fault=fault, version="12"[fault == "deaf"]
+    )
+    download.fetch(pack(server, "a.safetensors"), Silent())
+    assert store.path("toy", "a.safetensors").read_bytes() == (newer if fault == "deaf" else BYTES)
+
+
+@pytest.mark.parametrize("measured", [True, False])
+def test_what_was_stopped_while_it_was_looked_at_is_looked_at_again(
+    server: Server, monkeypatch: pytest.MonkeyPatch, measured: bool
+) -> None:
+    _serve(server, "a.safetensors", measured=measured, linked=DIGEST)
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "hashed", _raising(Cancelled()))
+        with pytest.raises(Cancelled):
+            download.fetch(pack(server, "a.safetensors"), Silent())
+    assert left() == {"a.safetensors.part", "a.safetensors.part.json"}
+    assert store.begun(pack(server, "a.safetensors"))
+    download.fetch(pack(server, "a.safetensors"), Silent())
+    assert store.path("toy", "a.safetensors").read_bytes() == BYTES
+    assert len(_served(server, "a.safetensors").asked) == (1 if measured else 2)
+
+
+def test_what_came_in_part_can_be_removed(server: Server) -> None:
+    _serve(server, "a.safetensors", fault="stall", times=1)
+    wanted = pack(server, "a.safetensors")
+    _cancelled_after(Stoppable(), 0.3, wanted)
+    assert store.begun(wanted)
+    assert store.keys() == ()
+    assert store.remove("toy") >= len(BYTES) // 2
+    assert not store.begun(wanted)
+
+
+def test_a_file_whose_mark_is_weak_is_known_by_its_time(server: Server) -> None:
+    _serve(server, "a.safetensors", fault="cut", times=1, weak=True)
+    download.fetch(pack(server, "a.safetensors"), Silent())
+    assert _served(server, "a.safetensors").asked[1] == f"bytes={len(BYTES) // 3}-"
+    assert store.path("toy", "a.safetensors").read_bytes() == BYTES
+
+
+def test_a_page_in_between_costs_nothing_that_came(server: Server) -> None:
+    _serve(server, "a.safetensors", fault="stall", times=1)
+    wanted = pack(server, "a.safetensors")
+    _cancelled_after(Stoppable(), 0.3, wanted)
+    _served(server, "a.safetensors").fault = "page"
+    _served(server, "a.safetensors").times = 1
+    with pytest.raises(UserError, match="sent a page instead"):
+        download.fetch(wanted, Silent())
+    download.fetch(wanted, Silent())
+    assert _served(server, "a.safetensors").asked[-1] == f"bytes={len(BYTES) // 2}-"
+    assert store.path("toy", "a.safetensors").read_bytes() == BYTES
+
+
+def test_an_archive_that_is_damaged_inside_is_no_model(server: Server, tmp_path: Path) -> None:
+    torch.save({"a": torch.arange(4000.0)}, tmp_path / "a.pt")
+    whole = (tmp_path / "a.pt").read_bytes()
+    at = len(whole) // 2
+    server.files["/a.pt"] = Served(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+    with pytest.raises(UserError, match="is damaged"):
+        download.fetch(pack(server, "a.pt"), Silent())
+    server.files["/a.pt"] = Served(whole)
+    download.fetch(pack(server, "a.pt"), Silent())
+
+
+def test_a_proxy_that_wants_a_password_is_told(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = Source("a.safetensors", "https://weights.example/a.safetensors")
+    wanted = Pack("toy", "Toy", (source,), 1, "MIT", "")
+    refused = OSError("Tunnel connection failed: 407 Authentication")
+    monkeypatch.setattr(urllib.request.OpenerDirector, "open", _raising(refused))
+    with pytest.raises(UserError, match="it answers 407") as caught:
+        download.fetch(wanted, Silent())
+    assert "proxy" in caught.value.hint
+    wrong = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    wrong.verify_message = "it has expired"
+    monkeypatch.setattr(urllib.request.OpenerDirector, "open", _raising(urllib.error.URLError(wrong)))
+    with pytest.raises(UserError, match="cannot prove") as caught:
+        download.fetch(wanted, Silent())
+    assert "clock" in caught.value.hint
+
+
+def _raising(problem: Exception) -> Callable[..., None]:
+    def open_(*_: object, **__: object) -> None:
+        raise problem
+
+    return open_
+
+
+def test_nobody_is_sent_from_a_safe_line_to_an_open_one() -> None:
+    way = download._Way()
+    asked = urllib.request.Request("https://weights.example/a")
+    fits = way.redirect_request(
+        asked, io.BytesIO(), 302, "", {"X-Linked-ETag": f'"{DIGEST}"'}, "https://other.example/a"
+    )
+    assert fits is not None
+    assert way.stated == DIGEST
+    with pytest.raises(UserError, match="anybody could change"):
+        way.redirect_request(asked, io.BytesIO(), 302, "", {}, "http://other.example/a")
+
+
+def test_a_folder_that_may_not_be_looked_into_hides_no_other(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    _serve(server, "a.safetensors")
+    download.fetch(pack(server, "a.safetensors"), Silent())
+    (store.folder() / "lost+found").mkdir()
+    real = os.listdir
+
+    def closed(folder: Path) -> list[str]:
+        if folder.name == "lost+found":
+            raise PermissionError(13, "Permission denied")
+        return real(folder)
+
+    monkeypatch.setattr(os, "listdir", closed)
+    assert store.keys() == ("toy",)
 
 
 def test_a_truncated_file_that_claims_to_be_whole_is_no_model(server: Server) -> None:
@@ -243,7 +377,7 @@ def test_the_folder_of_the_settings_is_used(server: Server, tmp_path: Path) -> N
 def test_a_folder_that_cannot_be_made_is_told(server: Server, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
     Settings(settings.file()).set("weights_folder", str(tmp_path / "file" / "deep"))
-    with pytest.raises(UserError, match="folder for weights cannot be made"):
+    with pytest.raises(UserError, match="cannot be kept"):
         download.fetch(pack(server, "a.safetensors"), Silent())
 
 

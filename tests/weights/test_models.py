@@ -1,6 +1,7 @@
 """Models as their users bring them here: by the command line, from a server of the tests' own, and from files."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -11,13 +12,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from stemeditor import cli
-from stemeditor.errors import UserError
+from stemeditor import cli, paths
+from stemeditor.errors import Cancelled, UserError
 from stemeditor.jobs import models
-from stemeditor.jobs.models import ImportRequest, import_model
+from stemeditor.jobs.models import ImportRequest, Moved, MoveRequest, import_model
 from stemeditor.methods import demucs, exported, processor, pytorch, registry
 from stemeditor.methods.demucs import SOURCES
-from stemeditor.progress import Silent
+from stemeditor.progress import Silent, Stoppable
 from stemeditor.weights import catalogue, reading, store
 from stemeditor.weights.catalogue import Pack, Source
 from tests.helpers import networks
@@ -112,10 +113,24 @@ def test_files_that_are_missing_cut_or_evil_are_refused(server: Server, tmp_path
         ((text,), "htdemucs", "holds no weights"),
         ((evil,), "htdemucs", "would run a stranger"),
     ]
+    other = tmp_path / "other.safetensors"
+    save_file({"a": torch.zeros(2)}, other)
+    endless = tmp_path / "endless.pth"
+    torch.save({"state": {"a": torch.zeros(1).as_strided((1 << 43,), (0,))}}, endless)
+    cases += [((other,), "htdemucs", "holds no network of Demucs"), ((endless,), "htdemucs", "many times")]
+    assert run("models", "download", "htdemucs") == 0
+    before = store.contents("htdemucs")
     for files, key, words in cases:
         with pytest.raises(UserError, match=words):
             import_model(ImportRequest(files, key), Silent())
-    assert store.contents("htdemucs") == {}
+    # What was there already is there still.
+    assert store.contents("htdemucs") == before
+    assert store.verify("htdemucs", Silent()) == ()
+    stopped = Stoppable()
+    stopped.cancel()
+    with pytest.raises(Cancelled):
+        store.bring("htdemucs", {"955717e8.safetensors": other}, "", stopped)
+    assert {one.name for one in store.place("htdemucs").iterdir()} == {"955717e8.safetensors", "contents.json"}
 
 
 def test_a_pack_of_several_files_wants_all_of_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -155,15 +170,36 @@ def test_tensors_are_read_wherever_programs_put_them(tmp_path: Path) -> None:
 
 def test_all_weights_move_to_another_folder(server: Server, tmp_path: Path) -> None:
     assert run("models", "download", "htdemucs") == 0
-    models.move_weights(tmp_path / "new", Silent())
-    assert (tmp_path / "new" / "htdemucs" / "955717e8.safetensors").is_file()
-    assert not store.path("htdemucs", "955717e8.safetensors").exists()
+    moved = move(tmp_path / "new")
+    copied = tmp_path / "new" / "htdemucs" / "955717e8.safetensors"
+    assert copied.read_bytes() == store.path("htdemucs", copied.name).read_bytes()
+    # What was made from it goes by that.
+    assert paths.written(copied) == paths.written(store.path("htdemucs", copied.name))
+    assert moved == Moved((store.place("htdemucs"),), (tmp_path / "new" / "htdemucs",))
+    models.delete(moved.old)
+    assert store.keys() == ()
+
+
+def move(target: Path) -> Moved:
+    return models.copy_weights(MoveRequest(target), Silent())
+
+
+def test_moving_that_fails_or_is_stopped_leaves_all_as_it_was(server: Server, tmp_path: Path) -> None:
+    assert run("models", "download", "htdemucs") == 0
     blocked = tmp_path / "file"
     blocked.write_text("in the way", encoding="utf-8")
-    assert run("models", "download", "htdemucs") == 0
     with pytest.raises(UserError, match="cannot be moved"):
-        models.move_weights(blocked / "deep", Silent())
-    assert store.path("htdemucs", "955717e8.safetensors").exists()
+        move(blocked / "deep")
+    inside = store.place("htdemucs") / "deep"
+    with pytest.raises(UserError, match="inside the folder of a model"):
+        move(inside)
+    assert move(store.folder()) == Moved()
+    stopped = Stoppable()
+    stopped.cancel()
+    with pytest.raises(Cancelled):
+        models.copy_weights(MoveRequest(tmp_path / "new"), stopped)
+    assert not (tmp_path / "new" / "htdemucs").exists()
+    assert store.verify("htdemucs", Silent()) == ()
 
 
 def test_what_was_made_from_weights_goes_with_them(server: Server) -> None:
@@ -175,9 +211,6 @@ def test_what_was_made_from_weights_goes_with_them(server: Server) -> None:
 
 
 def test_preparing_runs_in_a_process_that_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    from stemeditor.errors import Cancelled
-    from stemeditor.progress import Stoppable
-
     stopped = Stoppable()
     told: list[str] = []
 
@@ -198,6 +231,24 @@ def test_preparing_runs_in_a_process_that_can_be_stopped(monkeypatch: pytest.Mon
 def test_what_is_not_here_cannot_be_prepared_again(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("models", "prepare", "umxl") == 1
     assert "needs its weights" in capsys.readouterr().err
+
+
+def test_who_asks_for_it_is_told_what_is_wrong(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("models", "download", "htdemucs") == 0
+    file = store.path("htdemucs", "955717e8.safetensors")
+    file.write_bytes(b"rubbish" * (file.stat().st_size // 7 + 1))
+    os.truncate(file, store.contents("htdemucs")[file.name].size)
+    telling = Telling()
+    models._prepare("htdemucs", True, telling)  # type: ignore[arg-type]
+    assert "safetensors" in telling.said[0][0]
+
+
+class Telling:
+    def __init__(self) -> None:
+        self.said: list[tuple[str, str]] = []
+
+    def send(self, said: tuple[str, str]) -> None:
+        self.said.append(said)
 
 
 def test_who_asks_for_it_gets_it_prepared_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,9 +274,9 @@ def test_what_a_person_keeps_beside_the_weights_is_neither_moved_nor_removed(ser
     (target / "htdemucs").mkdir(parents=True)
     (target / "htdemucs" / "notes.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(UserError, match="already"):
-        models.move_weights(target, Silent())
+        move(target)
     assert (target / "htdemucs" / "notes.txt").read_text(encoding="utf-8") == "mine"
-    models.move_weights(tmp_path / "other", Silent())
+    models.delete(move(tmp_path / "other").old)
     assert (mine / "letter.txt").is_file()
     assert not (tmp_path / "other" / "letters").exists()
     assert run("models", "remove", "letters") == 1

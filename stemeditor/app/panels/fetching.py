@@ -55,8 +55,13 @@ class Fetching(QObject):
         self.changed.emit()
 
     def running(self, key: str) -> bool:
-        """Whether a model is being fetched."""
+        """Whether this model is being fetched."""
         return self._state(key) is not None
+
+    @property
+    def any(self) -> bool:
+        """Whether a model is being fetched."""
+        return any(self.running(key) for key in self._running)
 
     def text(self, key: str) -> str:
         """Return how far a download is, in words, or ""."""

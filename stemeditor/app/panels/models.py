@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,26 +26,30 @@ from PySide6.QtWidgets import (
 from stemeditor.app.controller import Controller
 from stemeditor.app.panels.fetching import fetching_of
 from stemeditor.errors import UserError
+from stemeditor.jobs.job import Job
 from stemeditor.jobs.models import (
     ABSENT,
     READY,
     ImportRequest,
     Model,
+    Moved,
+    MoveRequest,
     VerifyRequest,
+    copy_weights,
+    delete,
     import_model,
     models,
-    move_weights,
     remove_model,
     verify_models,
 )
 from stemeditor.jobs.pool import NET
-from stemeditor.progress import Silent
 from stemeditor.weights import store
 
 KINDS = "Weights (*.safetensors *.ckpt *.pth *.pt *.th *.bin *.yaml *.yml *.gz *.tgz *.index);;All files (*)"
 
 _COLUMNS = ("Model", "Size", "State", "Licence")
-_STATES = {READY: "Ready", ABSENT: "–"}
+_LOOKING, _MOVING = "Looking at the files…", "Moving…"
+_STATES = {READY: "Ready", ABSENT: "Not downloaded"}
 
 
 class ModelsDialog(QDialog):
@@ -55,12 +60,14 @@ class ModelsDialog(QDialog):
         self._controller = controller
         self._models: tuple[Model, ...] = ()
         self._told: dict[str, str] = {}
+        self._working: list[Job] = []
         self.setWindowTitle("Models")
         self.resize(1040, 560)
         self.setMinimumSize(800, 420)
         self.fetching = fetching_of(controller)
         self.fetching.changed.connect(self._show)
         self.fetching.ended.connect(self._ended)
+        controller.jobs_changed.connect(self._looked)
         self.table = QTableWidget(0, len(_COLUMNS))
         self.table.setAccessibleName("Models")
         self.table.setHorizontalHeaderLabels(_COLUMNS)
@@ -123,6 +130,12 @@ class ModelsDialog(QDialog):
         """The model whose row is selected."""
         return self._models[max(self.table.currentRow(), 0)]
 
+    def done(self, result: int) -> None:
+        """See QDialog: one that is closed need not follow what happens."""
+        self.fetching.changed.disconnect(self._show)
+        self.fetching.ended.disconnect(self._ended)
+        super().done(result)
+
     def choose(self, key: str) -> None:
         """Select a model."""
         for row, model in enumerate(self._models):
@@ -131,9 +144,8 @@ class ModelsDialog(QDialog):
 
     def import_files(self, files: tuple[Path, ...], key: str = "") -> None:
         """Take files in; what comes of it is told below the table."""
-        self.tell("Looking at the files…")
-        request = ImportRequest(files, key)
-        self._controller.compute("Import a model", import_model, request, _ignore, self._imported, self._failed, NET)
+        self.tell(_LOOKING)
+        self._work("Import a model", import_model, ImportRequest(files, key), self._imported)
 
     def tell(self, text: str, trouble: bool = False) -> None:
         """Say something below the table."""
@@ -166,24 +178,26 @@ class ModelsDialog(QDialog):
         if chosen >= len(self._models):
             self.table.selectRow(len(self._models) - 1)
         self.place.setText(f"Kept in {store.folder()}")
+        # A download ends where it began.
+        self.move_button.setEnabled(not self._busy and not self.fetching.any)
         self._show_buttons()
 
     def _show_buttons(self) -> None:
         model = self.chosen
         coming = self.fetching.running(model.key)
         self.download.setText("Stop" if coming else "Download" if model.state == ABSENT else "Continue")
-        self.download.setEnabled(coming or model.state != READY)
+        self.download.setEnabled(coming or (model.state != READY and not self._busy))
         if model.state == READY:
             self.download.setText("Download")
         self.page.setEnabled(bool(model.page))
         self.verify.setEnabled(model.state == READY and not model.key.startswith("own:"))
-        self.remove.setEnabled(model.state != ABSENT and not coming)
+        self.remove.setEnabled(model.state != ABSENT and not coming and not self._busy)
 
     def _download(self, *ignored: object) -> None:
         model = self.chosen
         if self.fetching.running(model.key):
             self.fetching.stop(model.key)
-        elif model.state != READY:
+        elif model.state != READY and not self._busy:
             self.tell("")
             self.fetching.start(model.key)
 
@@ -208,8 +222,7 @@ class ModelsDialog(QDialog):
             self.tell(text, bool(wrong))
             self._show()
 
-        request = VerifyRequest((key,))
-        self._controller.compute("Check a model", verify_models, request, _ignore, done, self._failed, NET)
+        self._work("Check a model", verify_models, VerifyRequest((key,)), done)
 
     def _remove(self) -> None:
         try:
@@ -243,14 +256,39 @@ class ModelsDialog(QDialog):
 
     def move_to(self, folder: Path) -> None:
         """Bring all models to another folder, and look for them there from now on."""
-        try:
-            move_weights(folder, Silent())
-        except UserError as problem:
-            self.tell(str(problem), True)
-            return
-        self._controller.settings.set("weights_folder", str(folder))
-        self.tell("All models are there now.")
+        self._work("Move models", copy_weights, MoveRequest(folder), lambda moved: self._moved(folder, moved))
+        self.tell(_MOVING)
         self._show()
+
+    def _moved(self, folder: Path, moved: Moved) -> None:
+        chosen = self._controller.settings
+        before = chosen.text("weights_folder")
+        if chosen.set("weights_folder", str(folder)):
+            delete(moved.old)
+            self.tell("All models are there now.")
+        else:
+            chosen.set("weights_folder", before)
+            delete(moved.new)
+            self.tell("The settings cannot be written: all models stay where they are.", True)
+        self._show()
+
+    def _work(self, title: str, work: Callable[..., Any], request: object, done: Callable[[Any], None]) -> None:
+        self._working.append(self._controller.compute(title, work, request, _ignore, done, self._failed, NET))
+
+    @property
+    def _busy(self) -> bool:
+        """Whether files are being moved, looked at or brought."""
+        ongoing = {state.id for state in self._controller.jobs}
+        return any(job.id in ongoing for job in self._working)
+
+    def _looked(self) -> None:
+        """Forget what was being done once it has ended, also when it was stopped elsewhere."""
+        if self._working and not self._busy:
+            self._working.clear()
+            self._told.clear()
+            if self.status.text() in (_MOVING, _LOOKING):
+                self.tell("")
+            self._show()
 
 
 def _ignore(piece: object) -> None:

@@ -34,7 +34,7 @@ def state(dialog: ModelsDialog) -> str:
 def test_a_model_is_downloaded_checked_and_removed(show: Show, qtbot: QtBot, server: Server) -> None:
     dialog = ModelsDialog(show().controller)
     qtbot.addWidget(dialog)
-    assert state(dialog) == "–"
+    assert state(dialog) == "Not downloaded"
     assert not dialog.remove.isEnabled()
     qtbot.mouseClick(dialog.download, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: state(dialog) == "Ready", timeout=10000)
@@ -47,7 +47,7 @@ def test_a_model_is_downloaded_checked_and_removed(show: Show, qtbot: QtBot, ser
     qtbot.mouseClick(dialog.verify, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: "is not what it was" in dialog.status.text(), timeout=10000)
     qtbot.mouseClick(dialog.remove, Qt.MouseButton.LeftButton)
-    assert state(dialog) == "–"
+    assert state(dialog) == "Not downloaded"
     assert "freed" in dialog.status.text()
 
 
@@ -60,15 +60,17 @@ def test_a_download_can_be_stopped_and_continued(show: Show, qtbot: QtBot, serve
     qtbot.mouseClick(dialog.download, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: "MB" in state(dialog), timeout=10000)
     assert dialog.download.text() == "Stop"
+    assert not dialog.move_button.isEnabled()
     again = SeparateDialog(parts.controller)
     qtbot.addWidget(again)
     again.choose("htdemucs")
     assert again.get.text() == "Stop"
     assert "MB" in again.lacking.text()
     qtbot.mouseClick(dialog.download, Qt.MouseButton.LeftButton)
-    assert state(dialog) == "–"
     qtbot.waitUntil(lambda: parts.controller.jobs == (), timeout=5000)
-    qtbot.wait(100)
+    qtbot.waitUntil(lambda: state(dialog) == "Partly here", timeout=5000)
+    assert dialog.download.text() == "Continue"
+    assert dialog.remove.isEnabled()
     qtbot.mouseClick(dialog.download, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: state(dialog) == "Ready", timeout=10000)
     assert served.asked[1].startswith("bytes=")
@@ -89,7 +91,7 @@ def test_what_goes_wrong_is_said_where_it_belongs(show: Show, qtbot: QtBot, serv
     blocked = tmp_path / "blocked"
     blocked.write_text("", encoding="utf-8")
     dialog.move_to(blocked / "deep")
-    assert "cannot be moved" in dialog.status.text()
+    qtbot.waitUntil(lambda: "cannot be moved" in dialog.status.text(), timeout=10000)
 
 
 def test_files_are_imported_and_moved(show: Show, qtbot: QtBot, server: Server, tmp_path: Path) -> None:
@@ -101,9 +103,32 @@ def test_files_are_imported_and_moved(show: Show, qtbot: QtBot, server: Server, 
     dialog.import_files((file,))
     qtbot.waitUntil(lambda: state(dialog) == "Ready", timeout=10000)
     target = tmp_path / "elsewhere"
+    old = store.path("htdemucs", "955717e8.safetensors")
     dialog.move_to(target)
+    assert not dialog.remove.isEnabled()
+    qtbot.waitUntil(lambda: dialog.status.text() == "All models are there now.", timeout=10000)
     assert (target / "htdemucs" / "955717e8.safetensors").is_file()
+    assert not old.exists()
     assert parts.settings.text("weights_folder") == str(target)
+
+
+def test_models_stay_where_they_are_if_the_settings_cannot_be_written(
+    show: Show, qtbot: QtBot, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "955717e8.safetensors"
+    file.write_bytes(server.files["/955717e8.safetensors"].data)
+    parts = show()
+    dialog = ModelsDialog(parts.controller)
+    qtbot.addWidget(dialog)
+    dialog.import_files((file,))
+    qtbot.waitUntil(lambda: state(dialog) == "Ready", timeout=10000)
+    monkeypatch.setattr(parts.settings, "_write", lambda: False)
+    dialog.move_to(tmp_path / "elsewhere")
+    qtbot.waitUntil(lambda: "stay where they are" in dialog.status.text(), timeout=10000)
+    assert store.path("htdemucs", "955717e8.safetensors").is_file()
+    assert not (tmp_path / "elsewhere" / "htdemucs").exists()
+    assert parts.settings.text("weights_folder") == ""
+    assert state(dialog) == "Ready"
 
 
 def test_a_method_that_lacks_its_weights_offers_them(show: Show, qtbot: QtBot, server: Server) -> None:

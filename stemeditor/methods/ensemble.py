@@ -113,16 +113,25 @@ class Ensemble:
 
     def stream(self, song: Audio, params: Params, progress: Progress, done: int) -> Iterator[Piece]:
         """Yield the mean, piece by piece, as far as all members have come; see `runner.Composite`."""
-        runs = [map(runner.stretch_of, runner.stream(song, member, {}, progress, done)) for member in self.members]
         shares = self._shares(params)
-        found = runner.abreast(runs, done)
         if params["how"] == WAVES:
+            found = self._abreast(song, progress, done)
             yield from (Piece(start, self._mean(stems, shares)) for start, stems in found)
-        elif params["how"] == MASKS:
+            return
+        # The blocks lie where they lie when nobody stops: what goes on sounds as if it had never stopped.
+        every = plan(song.frames, int(_BLOCK_S * song.rate), int(_OVERLAP_S * song.rate))
+        blocks = [segment for segment in every if segment.stop > done]
+        found = self._abreast(song, progress, blocks[0].start if blocks else done)
+        if params["how"] == MASKS:
             means = ((start, [self._mean(stems, shares)]) for start, stems in found)
-            yield from _by_blocks(song, means, lambda mix, one: masked(mix, one[0], progress), done)
+            pieces = _by_blocks(song, means, lambda mix, one: masked(mix, one[0], progress), blocks)
         else:
-            yield from _by_blocks(song, found, lambda mix, each: agreed(mix, each, shares, progress), done)
+            pieces = _by_blocks(song, found, lambda mix, each: agreed(mix, each, shares, progress), blocks)
+        yield from _behind_frame(pieces, done)
+
+    def _abreast(self, song: Audio, progress: Progress, begin: int) -> Iterator[tuple[int, list[Stems]]]:
+        runs = [map(runner.stretch_of, runner.stream(song, member, {}, progress, begin)) for member in self.members]
+        return runner.abreast(runs, begin)
 
     def _shares(self, params: Params) -> Mapping[str, list[float]]:
         """Return stem -> how much each member counts; those that do not give it, nothing."""
@@ -155,29 +164,36 @@ def _by_blocks(
     song: Audio,
     found: Iterator[tuple[int, list[Stems]]],
     combine: Callable[[Audio, list[Stems]], Stems],
-    done: int,
+    blocks: Sequence[Segment],
 ) -> Iterator[Piece]:
     """Yield what `combine` makes of the song and what was found in it, in blocks that fade into each other."""
     waiting: list[Stems] = []
-    begin = done
+    begin = blocks[0].start if blocks else 0
     carried: Stems = {}
-    for segment in plan(song.frames - done, int(_BLOCK_S * song.rate), int(_OVERLAP_S * song.rate)):
-        while begin + (runner.length_of(waiting[0]) if waiting else 0) < done + segment.stop:
+    for segment in blocks:
+        while begin + (runner.length_of(waiting[0]) if waiting else 0) < segment.stop:
             _, pieces = next(found)
             waiting = [_behind(*pair) for pair in zip(waiting, pieces, strict=True)] if waiting else pieces
-        skipped = done + segment.start - begin
+        skipped = segment.start - begin
         waiting = [{name: samples[:, skipped:] for name, samples in stems.items()} for stems in waiting]
         begin += skipped
         block = [{name: samples[:, : segment.frames] for name, samples in stems.items()} for stems in waiting]
-        mix = song.slice(done + segment.start, done + segment.stop)
-        yield _faded(combine(mix, block), segment, carried, done)
+        yield _faded(combine(song.slice(segment.start, segment.stop), block), segment, carried)
+
+
+def _behind_frame(pieces: Iterator[Piece], done: int) -> Iterator[Piece]:
+    """Yield of pieces what lies behind a frame."""
+    for piece in pieces:
+        early = max(done - piece.start, 0)
+        if early < runner.length_of(piece.stems):
+            yield Piece(piece.start + early, {name: samples[:, early:] for name, samples in piece.stems.items()})
 
 
 def _behind(first: Stems, second: Stems) -> Stems:
     return {name: np.concatenate([samples, second[name]], axis=1) for name, samples in first.items()}
 
 
-def _faded(stems: Stems, segment: Segment, carried: Stems, done: int) -> Piece:
+def _faded(stems: Stems, segment: Segment, carried: Stems) -> Piece:
     final = segment.final - segment.start
     ready: Stems = {}
     for name, samples in stems.items():
@@ -185,7 +201,7 @@ def _faded(stems: Stems, segment: Segment, carried: Stems, done: int) -> Piece:
         if name in carried:
             sound[:, : carried[name].shape[1]] += carried[name]
         ready[name], carried[name] = sound[:, :final], sound[:, final:]
-    return Piece(done + segment.start, ready)
+    return Piece(segment.start, ready)
 
 
 def masked(mix: Audio, stems: Stems, progress: Progress) -> Stems:

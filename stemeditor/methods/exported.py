@@ -137,32 +137,43 @@ class Compiled:
     """
 
     def __init__(self, form: Form, exact: bool, sound: Array | None = None) -> None:
-        openvino = processor.package()
-        if openvino is None:
+        if processor.package() is None:
             raise ImportError("openvino")
-        program = openvino.Core()
         self.precision = processor.SINGLE if exact else _fastest(form)
+        self._form, self._core = form, form.core
+        other = sound is not None and form.other(sound.shape[-1])
+        # As long as what is to be computed, and nothing of it.
+        self._like = np.zeros(sound.shape, sound.dtype) if sound is not None and other else None
+        self._lock = threading.Lock()
+        self._model = self._made()
+
+    def _made(self) -> Any:
+        form = self._form
+        program = processor.package().Core()
         path = form.quantised_path if self.precision == processor.BYTES else form.path
         wishes = processor.wishes(self.precision)
-        other = sound is not None and form.other(sound.shape[-1])
-        if form.compiled is not None and not other:
+        if form.compiled is not None and self._like is None:
             wishes |= {"CACHE_DIR": str(form.compiled), "CACHE_MODE": "OPTIMIZE_SIZE"}
         try:
-            made = _refitted(program, form, path, sound) if sound is not None and other else path
+            made = _refitted(program, form, path, self._like) if self._like is not None else path
             with _forgetting(form):
-                self._model = program.compile_model(made, "CPU", wishes)
+                model = program.compile_model(made, "CPU", wishes)
         except RuntimeError as problem:
             raise Refused(f"OpenVINO does not take {path.name}: {problem}") from problem
         del made
         memory.trim()
-        self._core = form.core
+        return model
 
     def __call__(self, sound: Array, progress: Progress) -> Array:
         """Return what the network makes of what it is given; stops in the middle once `progress` says so."""
         given, known = self._core.before(sound)
         progress.check()
+        with self._lock:
+            if self._model is None:
+                self._model = self._made()
+            model = self._model
         # A new one each time: it keeps hold of what it took and gave.
-        request = self._model.create_infer_request()
+        request = model.create_infer_request()
         # What the last piece and the transforms of this one left behind would lie beside what the layers ask for.
         memory.trim()
         request.start_async([one[None] for one in given], share_inputs=True)
@@ -174,11 +185,16 @@ class Compiled:
             # Memory that it still writes into must outlive it; that it was stopped it says by an exception.
             with contextlib.suppress(RuntimeError):
                 request.wait_for(_ENDING_MS)
+            # What is stopped leaves the model with lengths of this piece in some places and of the last in others: the
+            # next would fail, or be wrong.
+            with self._lock:
+                if self._model is model:
+                    self._model = None
             raise
-        found = tuple(request.get_output_tensor(at).data[0] for at in range(len(self._model.outputs)))
+        found = tuple(request.get_output_tensor(at).data[0] for at in range(len(model.outputs)))
         progress.check()
         # Asking for it again with the next piece takes no time to speak of.
-        self._model.release_memory()
+        model.release_memory()
         return self._core.after(found, known)
 
 

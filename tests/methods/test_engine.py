@@ -478,6 +478,30 @@ def test_openvino_gives_the_same_without_pytorch_and_can_be_stopped(form: Form) 
     assert engine(sound, Silent()).shape == (4, 2, 44100)
 
 
+def test_a_model_that_was_stopped_in_the_middle_is_not_used_again(form: Form) -> None:
+    # OpenVINO leaves it with the lengths of several pieces.
+    form = replace(form, elastic=True)
+    export(small(), form)
+    compiled = exported.Compiled(form, True)
+    sound = wave(44100)
+    whole = compiled(sound, Silent())
+    model = compiled._model
+
+    class Second(Silent):
+        asked = 0
+
+        def check(self) -> None:
+            self.asked += 1
+            if self.asked > 1:
+                raise Cancelled
+
+    with pytest.raises(Cancelled):
+        compiled(sound, Second())
+    assert compiled._model is None
+    assert np.array_equal(compiled(sound, Silent()), whole)
+    assert compiled._model is not model
+
+
 def test_matrices_of_bytes_are_used_unless_exactness_is_wanted(form: Form, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quantised, "_LEAST", 1 << 10)
     monkeypatch.setattr(processor, "halves_pay", lambda: False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,7 +151,9 @@ def _write_soundfile(
     if container == "MP3":
         options["bitrate_mode"] = "VARIABLE"
     prepare = _preparation(subtype)
-    with soundfile.SoundFile(str(path), "w", rate, channels, subtype=subtype.code, format=container, **options) as file:
+    # Not every name on a disk is text.
+    name = str(path) if sys.platform == "win32" else os.fsencode(path)
+    with soundfile.SoundFile(name, "w", rate, channels, subtype=subtype.code, format=container, **options) as file:
         for piece in pieces:
             block = prepare(piece).T
             # The Vorbis encoder keeps a whole block on its stack: a large one ends the process.

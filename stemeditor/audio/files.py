@@ -24,8 +24,6 @@ from stemeditor.audio.encoders import ENCODINGS, Encoding, Subtype, encode
 from stemeditor.errors import FileProblem, UserError
 from stemeditor.progress import Progress, Silent
 
-log = logging.getLogger(__name__)
-
 __all__ = [
     "ENCODINGS",
     "OPENABLE",
@@ -34,9 +32,12 @@ __all__ = [
     "Subtype",
     "decode",
     "encoding",
+    "no_subtype",
     "probe",
     "write",
 ]
+
+log = logging.getLogger(__name__)
 
 OPENABLE: tuple[str, ...] = (
     *(".wav", ".wave", ".w64", ".rf64", ".aif", ".aiff", ".aifc", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".au"),
@@ -223,14 +224,18 @@ def write(
     try:
         row = kind.subtype(subtype)
     except KeyError as problem:
-        keys = ", ".join(other.key for other in kind.subtypes)
-        raise UserError(f"{kind.name} has no “{subtype}”.", f"It has {keys}.") from problem
+        raise no_subtype(kind, subtype) from problem
     if not overwrite and os.path.lexists(path):
         raise troubles.taken(path)
     temporary = path.with_name(f".stemeditor-{secrets.token_hex(4)}.part{kind.ending}")
     try:
         encode(temporary, pieces, rate, channels, frames, kind, row)
-        tagging.write(temporary, tags or {}, cover)
+        try:
+            tagging.write(temporary, tags or {}, cover)
+        except OSError:
+            raise
+        except Exception as problem:  # what a song says of itself must never cost its sound
+            log.info("the tags of %s are left out: %s", path.name, problem)
         _flush(temporary)
         _publish(temporary, path, overwrite)
     except FileExistsError as problem:
@@ -243,6 +248,11 @@ def write(
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def no_subtype(kind: Encoding, subtype: str) -> UserError:
+    """Return words for a subtype that a format does not have."""
+    return UserError(f"{kind.name} has no “{subtype}”.", f"It has {', '.join(row.key for row in kind.subtypes)}.")
 
 
 _DAMAGED_HINT = "It may be damaged or protected; get it again from where it came from, or try another."

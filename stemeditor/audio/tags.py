@@ -205,8 +205,10 @@ def _to_mp4(target: Any, tags: Mapping[str, str], cover: bytes | None) -> None:
     for name, text in tags.items():
         if name in _MP4:
             target[_MP4[name]] = [text]
-        elif name == "tracknumber" and (numbers := [int(part) for part in text.split("/") if part.isdigit()]):
-            target["trkn"] = [(numbers[0], numbers[1] if len(numbers) > 1 else 0)]
+        elif name == "tracknumber" and (numbers := [int(part) for part in text.split("/") if part.isdecimal()]):
+            # Longer ones than this find no room in such a file.
+            if max(numbers) < 1 << 16:
+                target["trkn"] = [(numbers[0], numbers[1] if len(numbers) > 1 else 0)]
         elif name == "bpm" and _is_number(text):
             target["tmpo"] = [round(float(text))]
         elif name.isascii():
@@ -222,7 +224,7 @@ def _to_vorbis(file: Any, tags: Mapping[str, str], cover: bytes | None) -> None:
     from mutagen.flac import FLAC, Picture
 
     for name, text in tags.items():
-        if name.isascii() and "=" not in name:
+        if name and all(" " <= sign <= "}" and sign != "=" for sign in name):
             file.tags[name] = [text]
     if cover is not None:
         picture = Picture()

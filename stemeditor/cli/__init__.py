@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
@@ -124,12 +125,13 @@ def separate(
     results: list[dict[str, Any]] = []
     failed = False
     with bars(as_json) as bar:
-        for song in songs:
+        for song, called in zip(songs, _called(songs), strict=True):
             try:
                 with bar(song.name) as progress:
                     results.append(
                         _separate_one(
                             song,
+                            called,
                             output,
                             method,
                             wanted,
@@ -147,8 +149,16 @@ def separate(
             except UserError as problem:
                 failed = True
                 say(f"{song.name}: {problem}" if len(songs) > 1 else str(problem))
+            except Exception:
+                # A bug at one song costs neither the others nor what is known of those before.
+                if len(songs) == 1:
+                    raise
+                failed = True
+                say(f"{song.name}: something went wrong inside the program.")
+                traceback.print_exc()
     if as_json:
-        print(json.dumps(results, indent=1, ensure_ascii=False))
+        # Not every terminal and pipe takes every letter.
+        print(json.dumps(results, indent=1))
     else:
         for result in results:
             print(
@@ -215,8 +225,22 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON 
         print(f"{'ok  ' if finding.ok else 'WARN'}  {finding.name}: {finding.text}")
 
 
+def _called(songs: list[Path]) -> list[str]:
+    """Return what each song is called in file names: with its folder's name where others are called the same."""
+    names = [song.stem.casefold() for song in songs]
+    found: list[str] = []
+    for song, name in zip(songs, names, strict=True):
+        told = song.stem if names.count(name) == 1 else f"{song.resolve().parent.name} {song.stem}"
+        candidate, again = told, 2
+        while candidate.casefold() in {other.casefold() for other in found}:
+            candidate, again = f"{told} {again}", again + 1
+        found.append(candidate)
+    return found
+
+
 def _separate_one(
     path: Path,
+    called: str,
     output: Path,
     method: str,
     stems: tuple[str, ...],
@@ -232,10 +256,11 @@ def _separate_one(
 ) -> dict[str, Any]:
     from stemeditor.audio import files
     from stemeditor.jobs.doctor import peak_memory_mb
-    from stemeditor.jobs.export import ExportRequest, export_stems, stem_items
-    from stemeditor.jobs.tasks import OpenRequest, SeparateRequest, open_song, separate_song
+    from stemeditor.jobs.export import ExportRequest, export_stems, stem_items, targets
+    from stemeditor.jobs.tasks import OpenRequest, SeparateRequest, lanes_to_come, open_song, separate_song
     from stemeditor.methods import registry
     from stemeditor.project import edits
+    from stemeditor.project.model import RESIDUAL_ROLE
 
     key = method or registry.default()
     info = registry.info(key)
@@ -245,13 +270,16 @@ def _separate_one(
     song = open_song(OpenRequest(path, folder), Part(progress, 0.0, 0.1))
     if song.notice:
         say(song.notice)
+    kind = subtype or _best_subtype(encoding)
+    request = ExportRequest(song, (), output, template, format, kind, overs, overwrite, called)
+    # What cannot be written is told before all the work, not after it.
+    targets(request, tuple(name for name in lanes_to_come(info, stems) if name != RESIDUAL_ROLE))
     found = separate_song(SeparateRequest(song, key, params, folder, stems, device), Part(progress, 0.1, 0.9))
     project = edits.add_stems(edits.open_song(song), found.lanes, found.method.name)
     items = stem_items(project)
     # On the command line files carry the stems' keys: scripts look for vocals.wav, not for what the window says.
     keyed = tuple(_renamed(item, lane.role) for item, lane in zip(items, project.stems, strict=True))
-    request = ExportRequest(song, keyed, output, template, format, subtype or _best_subtype(encoding), overs, overwrite)
-    written = export_stems(request, Part(progress, 0.9, 1.0))
+    written = export_stems(replace(request, items=keyed), Part(progress, 0.9, 1.0))
     return {
         "song": str(path),
         "method": key,
@@ -265,8 +293,6 @@ def _separate_one(
 
 
 def _renamed(item: Any, name: str) -> Any:
-    from dataclasses import replace
-
     return replace(item, name=name)
 
 

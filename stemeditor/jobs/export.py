@@ -69,6 +69,10 @@ class FilesExist(FileProblem):
         self.paths = paths
 
 
+_LONGEST = 200
+"""Bytes of a file's name, without what stands behind it: most disks take 255."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ExportItem:
     """One file to be: its stem name, and what is in it.
@@ -101,6 +105,8 @@ class ExportRequest:
         "ask" (raise `TooLoud`), "float", "turn_down" or "limit".
     overwrite
         Whether files that are there may be replaced.
+    called
+        What {song} is; the name of the song's file by default.
     """
 
     song: Song
@@ -111,6 +117,7 @@ class ExportRequest:
     subtype: str = "24"
     overs: str = ASK
     overwrite: bool = False
+    called: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +170,10 @@ def all_but_item(project: Project, lane_id: str) -> ExportItem:
     return ExportItem(f"Without {without.name}", mix, _bound(project, mix))
 
 
-def file_names(song: Song, names: tuple[str, ...], template: str) -> tuple[str, ...]:
+def file_names(song: Song, names: tuple[str, ...], template: str, called: str = "") -> tuple[str, ...]:
     """Return the relative file names without ending that a template gives, one for each stem name, all different.
+
+    {song} is what the song is `called`, the name of its file by default.
 
     Raises
     ------
@@ -172,23 +181,27 @@ def file_names(song: Song, names: tuple[str, ...], template: str) -> tuple[str, 
         If the template names an unknown field, or leaves a name empty.
     """
     try:
-        asked = [field for _, field, _, _ in string.Formatter().parse(template) if field is not None]
+        asked = [
+            (field, form, turned) for _, field, form, turned in string.Formatter().parse(template) if field is not None
+        ]
     except ValueError as problem:
         raise UserError("The file name template has a brace without its partner.", _TEMPLATE_HINT) from problem
-    for field in asked:
+    for field, form, turned in asked:
+        if form or turned:
+            raise UserError(f"The file name template says more than a name in “{{{field}…}}”.", _TEMPLATE_HINT)
         if field not in FIELDS:
             raise UserError(f"The file name template names “{{{field}}}”, which is unknown.", _TEMPLATE_HINT)
     found: list[str] = []
     for number, name in enumerate(names, 1):
         fields = {
-            "song": song.path.stem or song.title,
+            "song": called or song.path.stem or song.title,
             "stem": name,
             "artist": song.tags.get("artist", "") or "Unknown artist",
             "title": song.title,
             "number": f"{number:02d}",
         }
         parts = [
-            _clean(part.format_map({key: _FORBIDDEN.sub("_", text) for key, text in fields.items()}))
+            _clean(part.format_map({key: _short(_FORBIDDEN.sub("_", text)) for key, text in fields.items()}))
             for part in template.replace("\\", "/").split("/")
         ]
         parts = [part for part in parts if part]
@@ -201,6 +214,25 @@ def file_names(song: Song, names: tuple[str, ...], template: str) -> tuple[str, 
             again += 1
         found.append(candidate)
     return tuple(found)
+
+
+def targets(request: ExportRequest, names: tuple[str, ...]) -> list[Path]:
+    """Return the files that items of these names go to.
+
+    Raises
+    ------
+    UserError
+        If the template or the kind of file makes no sense, or a file is there and may not be replaced.
+    """
+    encoding = files.encoding(request.encoding)
+    if request.subtype not in {row.key for row in encoding.subtypes}:
+        raise files.no_subtype(encoding, request.subtype)
+    found = file_names(request.song, names, request.template, request.called)
+    paths = [request.folder / f"{name}{encoding.ending}" for name in found]
+    there = tuple(path for path in paths if path.exists())
+    if there and not request.overwrite:
+        raise FilesExist(there)
+    return paths
 
 
 def export_stems(request: ExportRequest, progress: Progress) -> Exported:
@@ -216,15 +248,8 @@ def export_stems(request: ExportRequest, progress: Progress) -> Exported:
     progress.advance(0.0, "Preparing")
     encoding = files.encoding(request.encoding)
     names = tuple(item.name for item in request.items)
-    paths = [request.folder / f"{name}{encoding.ending}" for name in file_names(request.song, names, request.template)]
-    if not request.overwrite:
-        there = tuple(path for path in paths if path.exists())
-        if there:
-            raise FilesExist(there)
+    paths = targets(request, names)
     subtype = request.subtype
-    if request.overs == FLOAT and not _is_float(encoding, subtype):
-        encoding, subtype = files.encoding("wav"), "float"
-        paths = [path.with_name(path.name.removesuffix(path.suffix) + encoding.ending) for path in paths]
     peaks: list[float | None] = [None] * len(request.items)
     measured = 0.0
     if not _is_float(encoding, subtype):
@@ -232,6 +257,9 @@ def export_stems(request: ExportRequest, progress: Progress) -> Exported:
         peaks = _measure(request.items, Part(progress, 0.0, measured))
     over = {item.name: peak for item, peak in zip(request.items, peaks, strict=True) if peak and peak > 1.0}
     gain = 1.0
+    if over and request.overs == FLOAT:
+        request = replace(request, encoding="wav", subtype="float")
+        encoding, subtype, paths = files.encoding("wav"), "float", targets(request, names)
     if over and request.overs == ASK:
         raise TooLoud(over)
     if over and request.overs == TURN_DOWN:
@@ -321,7 +349,12 @@ def _clean(part: str) -> str:
     part = _FORBIDDEN.sub("_", part).strip().strip(".").strip()
     if _RESERVED.match(part):
         part = f"_{part}"
-    return part[:120].rstrip()
+    return _short(part, _LONGEST).rstrip()
+
+
+def _short(text: str, most: int = _LONGEST // 3) -> str:
+    """Return the beginning of a text that is so many bytes long at most: what is filled in leaves room for the rest."""
+    return text.encode("utf-8", "replace")[:most].decode("utf-8", "ignore")
 
 
 def _make_folder(folder: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from stemeditor import __version__, paths
 from stemeditor.audio import files
 from stemeditor.audio.buffer import Audio, Samples
 from stemeditor.audio.peaks import Peaks
@@ -19,9 +20,12 @@ from stemeditor.errors import Cancelled, FileProblem, UserError
 from stemeditor.evaluation.datasets import Reference, TrueSong, load
 from stemeditor.jobs import speeds
 from stemeditor.jobs.unfinished import Question, keep, take
-from stemeditor.methods import device, registry, runner
+from stemeditor.methods import device, neural, registry, runner
 from stemeditor.methods.base import Learner, Method, MethodInfo, Narrow, ParamValue, Stems
 from stemeditor.methods.components import OVERRULE, Component
+from stemeditor.methods.ensemble import JOIN
+from stemeditor.methods.exported import exactly
+from stemeditor.nets.description import SUFFIX
 from stemeditor.progress import Part, Progress
 from stemeditor.project.model import RESIDUAL_ROLE, Lane, Song, Sound
 from stemeditor.weights import store as weights
@@ -207,14 +211,14 @@ def _separate(request: SeparateRequest, progress: Progress) -> Separated:
     method: Method = registry.load(request.method)
     info = method.info
     params = runner.settled(info, request.params)
-    names = _wanted(info, request.stems)
+    names = lanes_to_come(info, request.stems)
     if request.stems and isinstance(method, Narrow):
         method = method.only(request.stems)
     if isinstance(method, Learner):
         progress.advance(0.0, f"Listening with {info.name}")
     ready = runner.learned(audio, method, params, Part(progress, 0.0, info.listening))
     progress = Part(progress, info.listening if ready is not method else 0.0, 1.0)
-    question = Question(audio, request.method, params, names, repr(weights.contents(request.method)))
+    question = Question(audio, request.method, params, names, _numbers(request.method))
     stores = take(question, request.folder, progress)
     if stores is None:
         stores = {name: SoundStore(audio.channels, audio.rate, audio.frames, request.folder) for name in names}
@@ -337,8 +341,23 @@ class SumCheck:
         return max(10 * math.log10(self._error / self._song), _QUIETEST_DB)
 
 
-def _wanted(info: MethodInfo, stems: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names of the lanes to come, residual or rest included."""
+def _numbers(method: str) -> str:
+    """Return what tells the numbers that a method, or each of several, computes with from others."""
+    found: list[object] = [__version__, exactly()]
+    for key in method.split(JOIN):
+        own = neural.own_folder() / f"{key.removeprefix(neural.OWN)}{SUFFIX}"
+        found.append((key, paths.written(own)) if key.startswith(neural.OWN) else (key, weights.contents(key)))
+    return repr(found)
+
+
+def lanes_to_come(info: MethodInfo, stems: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of the lanes, residual or rest included, that a method makes for `stems`, all if there are none.
+
+    Raises
+    ------
+    UserError
+        If it does not make one of these.
+    """
     for name in stems:
         if name not in info.stems:
             raise UserError(f"{info.name} makes no stem “{name}”.", f"It makes {', '.join(info.stems)}.")

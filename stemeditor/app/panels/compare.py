@@ -52,6 +52,7 @@ class CompareDialog(QDialog):
         self._song = song
         self._rate = song.sound.audio.rate
         self._job: Job | None = None
+        self._reading: Job | None = None
         self._audition = Audition(controller, song)
         self._table_of_scores: Table | None = None
         self._heard = SONG
@@ -153,9 +154,11 @@ class CompareDialog(QDialog):
             super().keyPressEvent(event)
 
     def done(self, result: int) -> None:
-        """Give the player back to the song; called however the dialog ends."""
+        """Give the player back to the song; called however the dialog ends. Nothing comes to it afterwards."""
         self.cancel()
+        self._stop_reading()
         self._timer.stop()
+        self.picture.stop()
         self._audition.end()
         super().done(result)
 
@@ -299,11 +302,20 @@ class CompareDialog(QDialog):
                 self._load(reference)
 
     def _load(self, reference: Reference) -> None:
+        self._stop_reading()
         self.true.setText("Reading the true stems…")
         request = LoadRequest(reference, self._controller.cache_folder)
-        self._controller.compute("True stems", load_true_stems, request, _ignore, self._loaded, self._unloaded)
+        self._reading = self._controller.compute(
+            "True stems", load_true_stems, request, _ignore, self._loaded, self._unloaded
+        )
+
+    def _stop_reading(self) -> None:
+        if self._reading is not None:
+            job, self._reading = self._reading, None
+            self._controller.cancel_job(job.id)
 
     def _loaded(self, true: TrueSong) -> None:
+        self._reading = None
         audio = self._song.sound.audio
         if (true.song.rate, true.song.frames, true.song.channels) != (audio.rate, audio.frames, audio.channels):
             self.true.setText("Those stems are of another length, rate or number of channels than the song.")
@@ -313,6 +325,7 @@ class CompareDialog(QDialog):
         self._show_all()
 
     def _unloaded(self, problem: UserError) -> bool:
+        self._reading = None
         self.true.setText(problem.message)
         return True
 

@@ -79,6 +79,12 @@ class Picture(QWidget):
         self._audio, self._other, self._colour = audio, other, colour
         self._paint_anew()
 
+    def stop(self) -> None:
+        """Ask for nothing more; called before the picture goes, whose painting would come too late."""
+        if self._job is not None:
+            self._controller.cancel_job(self._job.id)
+            self._job = None
+
     def set_playhead(self, share: float | None) -> None:
         """Show the playhead at a share (0 to 1) of the stretch; None for none."""
         if share != self._share:
@@ -105,9 +111,7 @@ class Picture(QWidget):
         painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
 
     def _paint_anew(self) -> None:
-        if self._job is not None:
-            self._controller.cancel_job(self._job.id)
-            self._job = None
+        self.stop()
         if self._audio is None or self._audio.frames == 0:
             self._image = None
             self.update()

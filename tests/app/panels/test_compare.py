@@ -148,6 +148,23 @@ def test_it_can_be_stopped_and_keeps_what_is_done(dialog: CompareDialog, qtbot: 
     assert dialog.table.rowCount() == 3
 
 
+def test_nothing_comes_to_a_dialog_that_is_closed(parts: Parts, folder: Path, qtbot: QtBot) -> None:
+    """What is painted or read for it goes on in the background; its widgets may be gone when that ends."""
+    parts.controller.open(folder / "mixture.wav")
+    qtbot.waitUntil(lambda: parts.controller.can_separate, timeout=20000)
+    made = CompareDialog(parts.controller, DARK, parts.window)
+    made.show()
+    qtbot.waitExposed(made)
+    made.picture.resize(made.picture.width() + 40, made.picture.height())
+    assert made._reading is not None
+    assert made.picture._job is not None
+    waiting = {made._reading.id, made.picture._job.id}
+    made.done(0)
+    assert not waiting & set(parts.controller._ongoing)
+    assert made.picture._job is None
+    assert not parts.controller.jobs
+
+
 def test_an_empty_choice_says_so(dialog: CompareDialog) -> None:
     tick(dialog)
     dialog.run()

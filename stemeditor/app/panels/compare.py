@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QKeyEvent
 from PySide6.QtWidgets import (
+    QAbstractSpinBox,
     QCheckBox,
     QComboBox,
     QDialog,
-    QDoubleSpinBox,
     QFileDialog,
     QHBoxLayout,
     QLabel,
@@ -22,23 +22,28 @@ from PySide6.QtWidgets import (
 
 from stemeditor.app.audition import SONG, TRUE, Audition, scores_of
 from stemeditor.app.controller import Controller
-from stemeditor.app.forms import inset
 from stemeditor.app.messages import INFO, Notice
 from stemeditor.app.panels.picture import Picture
 from stemeditor.app.panels.ranking import LETTERS, Ranking, RankingRow
+from stemeditor.app.panels.stretch import Stretch
 from stemeditor.app.panels.ticks import Ticks
+from stemeditor.app.panels.truth import TrueStems
 from stemeditor.app.theme import Theme, stem_colour
 from stemeditor.errors import UserError
-from stemeditor.evaluation.datasets import Reference, TrueSong, find
+from stemeditor.evaluation.datasets import TrueSong
 from stemeditor.evaluation.protocol import Protocol, Table
 from stemeditor.jobs.compare import Compared, CompareRequest, Contender
 from stemeditor.jobs.job import Job
-from stemeditor.jobs.tasks import LoadRequest, load_true_stems
 from stemeditor.methods import registry
 
 _DEFAULT_S = 10.0
 _POLL_MS = 30
 _WINDOW_S = 1.0
+_PLAIN = (
+    Qt.KeyboardModifier.NoModifier,
+    Qt.KeyboardModifier.ShiftModifier,
+    Qt.KeyboardModifier.KeypadModifier,
+)
 
 
 class CompareDialog(QDialog):
@@ -52,7 +57,6 @@ class CompareDialog(QDialog):
         self._song = song
         self._rate = song.sound.audio.rate
         self._job: Job | None = None
-        self._reading: Job | None = None
         self._audition = Audition(controller, song)
         self._table_of_scores: Table | None = None
         self._heard = SONG
@@ -62,7 +66,7 @@ class CompareDialog(QDialog):
         self.resize(1080, 700)
         self._build()
         self._choose_stretch()
-        self._find_true_stems()
+        self.true.look_beside()
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._poll)
         self._timer.start(_POLL_MS)
@@ -91,8 +95,7 @@ class CompareDialog(QDialog):
         self.cancel()
         from stemeditor.jobs.compare import compare
 
-        start = round(self.start.value() * self._rate)
-        stop = min(round(self.stop.value() * self._rate), self._song.sound.audio.frames)
+        start, stop = self.stretch.frames
         if stop - start < self._rate // 10 or not self.chosen:
             self.state.setText("Tick a method, and choose a stretch of a tenth of a second or more.")
             return
@@ -114,6 +117,7 @@ class CompareDialog(QDialog):
             "Compare methods", compare, request, self._posted, self._done, self._failed
         )
         self._heard = SONG
+        self.table.setFocus()
         self._show_all()
 
     def cancel(self) -> None:
@@ -129,16 +133,33 @@ class CompareDialog(QDialog):
             self._heard = key
             self._show_all()
 
-    def use_true_stems(self, path: Path) -> None:
-        """Load true stems from a folder; scores follow with the next run."""
-        try:
-            self._load(find(path)[0])
-        except UserError as problem:
-            self.true.setText(problem.message)
-
     # Events
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: D102
+        if event.modifiers() in _PLAIN and self._switched(event):
+            return
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            # Enter belongs to what has the keyboard: it would be a pity to lose the results by it.
+            focused = self.focusWidget()
+            if isinstance(focused, QPushButton):
+                focused.click()
+            elif focused is self.methods and not self.running:
+                self.run()
+            return
+        super().keyPressEvent(event)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Take the letters that switch from fields in which they would only search, and Space from numbers."""
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress and event.modifiers() in _PLAIN:
+            letter = len(event.text()) == 1 and event.text().isalpha()
+            space = event.key() == Qt.Key.Key_Space and isinstance(watched, QAbstractSpinBox)
+            if letter or space:
+                self._switched(event)
+                return True
+        return super().eventFilter(watched, event)
+
+    def _switched(self, event: QKeyEvent) -> bool:
+        """Do what a key says of hearing; return whether it says something."""
         key = event.text().upper()
         if event.key() == Qt.Key.Key_Space:
             self._controller.play_pause()
@@ -148,16 +169,15 @@ class CompareDialog(QDialog):
             self.hear(TRUE)
         elif len(key) == 1 and key in LETTERS[: len(self._audition.contenders)]:
             self.hear(list(self._audition.contenders)[LETTERS.index(key)])
-        elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            self.run()
         else:
-            super().keyPressEvent(event)
+            return False
+        return True
 
     def done(self, result: int) -> None:
         """Give the player back to the song; called however the dialog ends. Nothing comes to it afterwards."""
         self.cancel()
-        self._stop_reading()
         self._timer.stop()
+        self.true.stop()
         self.picture.stop()
         self._audition.end()
         super().done(result)
@@ -170,15 +190,13 @@ class CompareDialog(QDialog):
 
     def _build(self) -> None:
         self.methods = Ticks(self._song.sound.audio)
-        self.start, self.stop = self._seconds("Begin of the stretch"), self._seconds("End of the stretch")
-        self.true = self._label("small")
-        self.choose_true = QPushButton("True stems…")
-        self.choose_true.setToolTip("Choose a folder with the true stems of this song, to get scores")
-        self.choose_true.clicked.connect(self._ask_true)
-        self.start_button = QPushButton("Compare")
+        # The mouse ticks without taking the keyboard from what is heard.
+        self.methods.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.stretch = Stretch(self._song.sound.audio)
+        self.true = TrueStems(self._controller, self._song)
+        self.true.found.connect(self._true_found)
+        self.start_button = self._action("Compare", "Run the ticked methods on the stretch", self._run_or_cancel)
         self.start_button.setProperty("role", "primary")
-        self.start_button.setToolTip("Run the ticked methods on the stretch (Enter)")
-        self.start_button.clicked.connect(self._run_or_cancel)
         self.bar = QProgressBar()
         self.bar.setRange(0, 1000)
         self.bar.setTextVisible(False)
@@ -186,13 +204,7 @@ class CompareDialog(QDialog):
         left.setSpacing(8)
         left.addWidget(_heading("Methods"))
         left.addWidget(self.methods, 1)
-        row = QHBoxLayout()
-        row.addWidget(QLabel("From"))
-        row.addWidget(self.start)
-        row.addWidget(QLabel("to"))
-        row.addWidget(self.stop)
-        left.addLayout(row)
-        left.addWidget(self.choose_true)
+        left.addWidget(self.stretch)
         left.addWidget(self.true)
         left.addWidget(self.start_button)
         left.addWidget(self.bar)
@@ -204,6 +216,7 @@ class CompareDialog(QDialog):
         self.stem.currentIndexChanged.connect(self._show_all)
         self.equal = QCheckBox("Equal loudness")
         self.equal.setChecked(True)
+        self.equal.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.equal.setToolTip("Bring all to the loudness of the quietest: louder always seems better")
         self.equal.toggled.connect(self._show_all)
         self.against = self._combo("Show the difference from")
@@ -244,16 +257,9 @@ class CompareDialog(QDialog):
         layout.setSpacing(18)
         layout.addWidget(side)
         layout.addLayout(right, 1)
-        self.methods.setFocus()
-
-    def _seconds(self, name: str) -> QDoubleSpinBox:
-        box = QDoubleSpinBox()
-        box.setRange(0.0, self._song.sound.audio.duration_s)
-        box.setDecimals(2)
-        box.setSuffix(" s")
-        box.setAccessibleName(name)
-        inset(box)
-        return box
+        for field in (self.methods, self.stretch.start, self.stretch.stop, self.stem, self.against):
+            field.installEventFilter(self)
+        self.table.setFocus()
 
     def _combo(self, name: str) -> QComboBox:
         box = QComboBox()
@@ -278,63 +284,20 @@ class CompareDialog(QDialog):
 
     def _choose_stretch(self) -> None:
         if self._controller.selection is not None:
-            first, last = (frame / self._rate for frame in self._controller.selection)
+            first, last = self._controller.selection
         else:
-            length = self._song.sound.audio.duration_s
-            first = min(self._controller.player.position / self._rate, max(length - _DEFAULT_S, 0.0))
-            last = min(first + _DEFAULT_S, length)
-        self.start.setValue(first)
-        self.stop.setValue(last)
-        self._audition.begin(round(first * self._rate), round(last * self._rate))
+            frames, length = self._song.sound.audio.frames, round(_DEFAULT_S * self._rate)
+            first = min(self._controller.player.position, max(frames - length, 0))
+            last = min(first + length, frames)
+        self.stretch.choose(first, last)
+        self._audition.begin(*self.stretch.frames)
         self._show_all()
-
-    # True stems
-
-    def _find_true_stems(self) -> None:
-        """Take the true stems that lie beside the song, if it is the mixture of a folder of stems."""
-        self.true.setText("No true stems: no scores, but everything can be heard.")
-        try:
-            beside = find(self._song.path.parent)
-        except (UserError, OSError):
-            return
-        for reference in beside:
-            if reference.mixture is not None and reference.mixture.path == self._song.path:
-                self._load(reference)
-
-    def _load(self, reference: Reference) -> None:
-        self._stop_reading()
-        self.true.setText("Reading the true stems…")
-        request = LoadRequest(reference, self._controller.cache_folder)
-        self._reading = self._controller.compute(
-            "True stems", load_true_stems, request, _ignore, self._loaded, self._unloaded
-        )
-
-    def _stop_reading(self) -> None:
-        if self._reading is not None:
-            job, self._reading = self._reading, None
-            self._controller.cancel_job(job.id)
-
-    def _loaded(self, true: TrueSong) -> None:
-        self._reading = None
-        audio = self._song.sound.audio
-        if (true.song.rate, true.song.frames, true.song.channels) != (audio.rate, audio.frames, audio.channels):
-            self.true.setText("Those stems are of another length, rate or number of channels than the song.")
-            return
-        self._audition.true = true
-        self.true.setText(f"True stems: {', '.join(true.stems)}.")
-        self._show_all()
-
-    def _unloaded(self, problem: UserError) -> bool:
-        self._reading = None
-        self.true.setText(problem.message)
-        return True
-
-    def _ask_true(self) -> None:
-        path = QFileDialog.getExistingDirectory(self, "Folder of true stems", str(self._song.path.parent))
-        if path:
-            self.use_true_stems(Path(path))
 
     # Answers
+
+    def _true_found(self, true: TrueSong) -> None:
+        self._audition.true = true
+        self._show_all()
 
     def _posted(self, piece: object) -> None:
         if isinstance(piece, Contender) and self._job is not None:
@@ -483,7 +446,3 @@ def _heading(text: str) -> QLabel:
     label = QLabel(text)
     label.setProperty("role", "heading")
     return label
-
-
-def _ignore(piece: object) -> None:
-    """Nothing of it is needed before the end."""

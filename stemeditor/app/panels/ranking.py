@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
 from stemeditor.jobs.compare import Contender
@@ -27,7 +28,7 @@ class RankingRow:
 
 
 class Ranking(QTableWidget):
-    """Rows that can be chosen with the mouse; keys are the dialog's."""
+    """Rows that can be chosen with the mouse and the arrow keys; all other keys are the dialog's."""
 
     chosen = Signal(str)
 
@@ -44,7 +45,7 @@ class Ranking(QTableWidget):
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setTabKeyNavigation(False)
         self.horizontalHeader().setHighlightSections(False)
         self.horizontalHeader().setSectionResizeMode(_NAME, QHeaderView.ResizeMode.Stretch)
         for column in (0, 2, 3, 4, 5):
@@ -69,6 +70,19 @@ class Ranking(QTableWidget):
                 self.setItem(number, column, item)
             if row.key == heard:
                 self.selectRow(number)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: D102
+        step = {Qt.Key.Key_Up: -1, Qt.Key.Key_Down: 1}.get(Qt.Key(event.key()), 0)
+        if not step:
+            event.ignore()
+            return
+        row = self.currentRow() + step
+        while 0 <= row < len(self._keys):
+            item = self.item(row, _NAME)
+            if item is not None and item.flags() & Qt.ItemFlag.ItemIsEnabled:
+                self.chosen.emit(self._keys[row])
+                return
+            row += step
 
     def _clicked(self, row: int, column: int) -> None:
         self.chosen.emit(self._keys[row])

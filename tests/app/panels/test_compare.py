@@ -46,7 +46,9 @@ def dialog(parts: Parts, folder: Path, qtbot: QtBot) -> Iterator[CompareDialog]:
     made = CompareDialog(parts.controller, DARK, parts.window)
     qtbot.addWidget(made)
     made.show()
-    qtbot.waitUntil(lambda: "drums, vocals" in made.true.text() or "vocals, drums" in made.true.text(), timeout=20000)
+    qtbot.waitUntil(
+        lambda: "drums, vocals" in made.true.told.text() or "vocals, drums" in made.true.told.text(), timeout=20000
+    )
     yield made
     made.done(0)
 
@@ -112,6 +114,58 @@ def test_one_key_switches_without_a_gap_or_a_click(dialog: CompareDialog, parts:
     qtbot.keyClick(dialog, Qt.Key.Key_Space)
 
 
+def test_the_promised_keys_work_where_the_keyboard_is(dialog: CompareDialog, parts: Parts, qtbot: QtBot) -> None:
+    dialog.activateWindow()
+    assert dialog.focusWidget() is dialog.table
+    qtbot.keyClick(dialog.focusWidget(), Qt.Key.Key_Space)
+    assert parts.controller.player.playing
+    qtbot.keyClick(dialog.focusWidget(), Qt.Key.Key_Space)
+    ran(dialog, qtbot, "hpss", "centre")
+    assert dialog.focusWidget() is dialog.table
+    for field in (dialog.table, dialog.methods, dialog.stretch.start, dialog.stem, dialog.against):
+        dialog.hear("song")
+        qtbot.keyClick(field, Qt.Key.Key_B)
+        assert dialog.heard == "centre"
+    qtbot.keyClick(dialog.stretch.stop, Qt.Key.Key_Space)
+    assert parts.controller.player.playing
+    qtbot.keyClick(dialog.stretch.stop, Qt.Key.Key_Space)
+    qtbot.keyClick(dialog.table, Qt.Key.Key_Up)
+    assert dialog.heard == "hpss"
+    # Methods are ticked by the keyboard all the same.
+    dialog.methods.setCurrentRow(0)
+    before = dialog.chosen
+    qtbot.keyClick(dialog.methods, Qt.Key.Key_Space)
+    assert dialog.chosen != before
+    assert not parts.controller.player.playing
+
+
+def test_enter_presses_what_has_the_keyboard_and_loses_nothing(
+    dialog: CompareDialog, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran(dialog, qtbot, "hpss")
+    pressed: list[str] = []
+    dialog.listen.clicked.disconnect()
+    dialog.listen.clicked.connect(lambda: pressed.append("listen"))
+    monkeypatch.setattr(dialog, "run", lambda: pressed.append("run"))
+    dialog.activateWindow()
+    for field in (dialog.table, dialog.stretch.start, dialog.stem, dialog.equal, dialog.listen):
+        field.setFocus()
+        qtbot.keyClick(field, Qt.Key.Key_Return)
+    assert pressed == ["listen"]
+    dialog.methods.setFocus()
+    qtbot.keyClick(dialog.methods, Qt.Key.Key_Return)
+    assert pressed == ["listen", "run"]
+
+
+def test_a_stretch_never_ends_before_it_begins(dialog: CompareDialog) -> None:
+    stretch = dialog.stretch
+    stretch.start.setValue(3.0)
+    stretch.stop.setValue(2.0)
+    assert (stretch.start.value(), stretch.stop.value()) == (2.0, 2.0)
+    stretch.start.setValue(3.5)
+    assert stretch.frames == (round(3.5 * 44100), round(3.5 * 44100))
+
+
 def test_equal_loudness_is_a_gain_and_can_be_had_without(dialog: CompareDialog, parts: Parts, qtbot: QtBot) -> None:
     ran(dialog, qtbot, "hpss")
     gains = []
@@ -156,9 +210,9 @@ def test_nothing_comes_to_a_dialog_that_is_closed(parts: Parts, folder: Path, qt
     made.show()
     qtbot.waitExposed(made)
     made.picture.resize(made.picture.width() + 40, made.picture.height())
-    assert made._reading is not None
+    assert made.true.reading
     assert made.picture._job is not None
-    waiting = {made._reading.id, made.picture._job.id}
+    waiting = {made.true._job.id, made.picture._job.id}
     made.done(0)
     assert not waiting & set(parts.controller._ongoing)
     assert made.picture._job is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +80,8 @@ class Contender:
         One for each true stem that it gives; empty without true stems.
     trouble
         Why there is nothing, in words; empty if all went well.
+    levels
+        Stem -> loudness in LUFS, measured here so that nobody waits for it who switches between methods.
     """
 
     method: str
@@ -89,6 +91,7 @@ class Contender:
     real_time_factor: float = 0.0
     scores: tuple[StemScore, ...] = ()
     trouble: str = ""
+    levels: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,8 +123,9 @@ def compare(request: CompareRequest, progress: Progress) -> Compared:
     found = []
     for number, key in enumerate(request.methods):
         part = Part(progress, number / len(request.methods), (number + 1) / len(request.methods))
-        part.advance(0.0, f"{request.name}: {key}")
+        part.advance(0.0, f"{request.name}: {ORACLES[key] if key in ORACLES else registry.info(key).name}")
         contender = _run(request, key, request.start, stop, part)
+        contender = replace(contender, levels={name: loudness(sound) for name, sound in contender.stems.items()})
         progress.post(contender)
         found.append(contender)
     progress.advance(1.0)
@@ -219,12 +223,32 @@ def matched(
     return {}, {}
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class MeasureRequest:
+    """Measure how loud sounds are; the keys are the caller's."""
+
+    sounds: Mapping[tuple[str, str], Audio]
+
+
+def measure(request: MeasureRequest, progress: Progress) -> dict[tuple[str, str], float]:
+    """Return the loudness of each in LUFS. A background job."""
+    levels = {}
+    for key, sound in request.sounds.items():
+        progress.check()
+        levels[key] = loudness(sound)
+    return levels
+
+
 def equal_loudness(sounds: Mapping[str, Audio]) -> dict[str, float]:
-    """Return gains, 1 or less, that give all sounds the loudness of the quietest that can be heard.
+    """Return gains, 1 or less, that give all sounds the loudness of the quietest that can be heard; it measures them.
 
     Silence keeps its level: brought up to the others it would be their noise.
     """
-    levels = {name: loudness(sound) for name, sound in sounds.items()}
+    return equal_gains({name: loudness(sound) for name, sound in sounds.items()})
+
+
+def equal_gains(levels: Mapping[str, float]) -> dict[str, float]:
+    """Return the gains of `equal_loudness` for sounds of these levels in LUFS."""
     heard = [level for level in levels.values() if level > _QUIETEST_LUFS]
     quietest = min(heard, default=0.0)
     return {name: 10 ** ((quietest - level) / 20) if level > _QUIETEST_LUFS else 1.0 for name, level in levels.items()}

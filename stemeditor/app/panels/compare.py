@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from stemeditor.app.audition import SONG, TRUE, Audition, scores_of
+from stemeditor.app.audition import SONG, TRUE, audition_of, scores_of
 from stemeditor.app.controller import Controller
 from stemeditor.app.messages import INFO, Notice
 from stemeditor.app.panels.picture import Picture
@@ -31,7 +31,7 @@ from stemeditor.app.panels.truth import TrueStems
 from stemeditor.app.theme import Theme, stem_colour
 from stemeditor.errors import UserError
 from stemeditor.evaluation.datasets import TrueSong
-from stemeditor.evaluation.protocol import Protocol, Table
+from stemeditor.evaluation.protocol import Protocol
 from stemeditor.jobs.compare import Compared, CompareRequest, Contender
 from stemeditor.jobs.job import Job
 from stemeditor.methods import registry
@@ -57,8 +57,7 @@ class CompareDialog(QDialog):
         self._song = song
         self._rate = song.sound.audio.rate
         self._job: Job | None = None
-        self._audition = Audition(controller, song)
-        self._table_of_scores: Table | None = None
+        self._audition = audition_of(controller, song)
         self._heard = SONG
         self.setWindowTitle("Compare methods")
         # The keys are the dialog's alone while it is open: single letters and digits mean other things in the window.
@@ -66,7 +65,10 @@ class CompareDialog(QDialog):
         self.resize(1080, 700)
         self._build()
         self._choose_stretch()
-        self.true.look_beside()
+        if self._audition.true is not None:
+            self.true.show_stems(self._audition.true)
+        else:
+            self.true.look_beside()
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._poll)
         self._timer.start(_POLL_MS)
@@ -100,7 +102,7 @@ class CompareDialog(QDialog):
             self.state.setText("Tick a method, and choose a stretch of a tenth of a second or more.")
             return
         self._audition.begin(start, stop)
-        self._table_of_scores = None
+        self._audition.measure(self._show_all)
         true = self._audition.true.stems if self._audition.true is not None else {}
         request = CompareRequest(
             self._song.title,
@@ -230,6 +232,7 @@ class CompareDialog(QDialog):
         )
         self.chart = self._action("Chart…", "Draw the scores", self._show_chart)
         self.save = self._action("Save scores…", "Write the scores as CSV or JSON", self._save)
+        self.shut = self._action("Close", "Back to the song; results stay until another is opened (Esc)", self.reject)
         self.listen = self._action("Listening test…", "Let people judge without knowing what they hear", self._listen)
         self.use = self._action("Use for the song", "Take the whole song apart with what is heard now", self._use)
         top = QHBoxLayout()
@@ -245,6 +248,7 @@ class CompareDialog(QDialog):
             bottom.addWidget(button)
         bottom.addStretch(1)
         bottom.addWidget(self.use)
+        bottom.addWidget(self.shut)
         right = QVBoxLayout()
         right.setSpacing(10)
         right.addLayout(top)
@@ -289,14 +293,21 @@ class CompareDialog(QDialog):
             frames, length = self._song.sound.audio.frames, round(_DEFAULT_S * self._rate)
             first = min(self._controller.player.position, max(frames - length, 0))
             last = min(first + length, frames)
+        kept = bool(self._audition.contenders)
+        if kept and self._controller.selection is None:
+            first, last = self._audition.stretch
         self.stretch.choose(first, last)
-        self._audition.begin(*self.stretch.frames)
+        if not kept:
+            self._audition.begin(*self.stretch.frames)
+        elif not self._audition.measured:
+            self._audition.measure(self._show_all)
         self._show_all()
 
     # Answers
 
     def _true_found(self, true: TrueSong) -> None:
         self._audition.true = true
+        self._audition.measure(self._show_all)
         self._show_all()
 
     def _posted(self, piece: object) -> None:
@@ -308,7 +319,7 @@ class CompareDialog(QDialog):
 
     def _done(self, result: Compared) -> None:
         self._job = None
-        self._table_of_scores = result.table
+        self._audition.table = result.table
         self._show_all()
 
     def _failed(self, problem: UserError) -> bool:
@@ -334,8 +345,8 @@ class CompareDialog(QDialog):
         self.table.show_rows(rows, stem, self._heard)
         self.start_button.setText("Stop" if self.running else "Compare")
         self.bar.setVisible(self.running)
-        self.save.setEnabled(self._table_of_scores is not None)
-        self.chart.setEnabled(self._table_of_scores is not None and bool(self._table_of_scores.scores))
+        self.save.setEnabled(self._audition.table is not None)
+        self.chart.setEnabled(self._audition.table is not None and bool(self._audition.table.scores))
         self.listen.setEnabled(
             sum(stem in row.stems for row in self._audition.contenders.values()) >= 1 and not self.running
         )
@@ -376,7 +387,16 @@ class CompareDialog(QDialog):
         if against is not None:
             self.state.setText("Red: louder than what it is compared with. Blue: softer.")
         elif not self.running:
-            self.state.setText("Space plays. A, B, C … switch between methods, 0 is the song, T the true stem.")
+            self.state.setText(self._keys_that_work())
+
+    def _keys_that_work(self) -> str:
+        if not self._audition.contenders:
+            return "Space plays. Tick methods, and press Compare to hear them in the place of the song."
+        start, stop = (frame / self._rate for frame in self._audition.stretch)
+        return (
+            f"{start:.2f} to {stop:.2f} s. Space plays. A, B, C … switch between methods, 0 is the song"
+            f"{', T the true stem' if self._audition.true is not None else ''}."
+        )
 
     def _poll(self) -> None:
         start, stop = self._audition.stretch
@@ -401,8 +421,8 @@ class CompareDialog(QDialog):
     def _show_chart(self) -> None:
         from stemeditor.app.panels.chart import ChartDialog
 
-        assert self._table_of_scores is not None
-        ChartDialog(self._table_of_scores, self._theme, self).exec()
+        assert self._audition.table is not None
+        ChartDialog(self._audition.table, self._theme, self).exec()
 
     def _save(self) -> None:
         path, _ = QFileDialog.getSaveFileName(self, "Save the scores", "scores.csv", "CSV (*.csv);;JSON (*.json)")
@@ -411,8 +431,8 @@ class CompareDialog(QDialog):
 
     def write_scores(self, path: Path) -> None:
         """Write the scores as JSON if the name says so, else as CSV."""
-        assert self._table_of_scores is not None
-        table = self._table_of_scores
+        assert self._audition.table is not None
+        table = self._audition.table
         try:
             path.write_text(table.to_json() if path.suffix.lower() == ".json" else table.to_csv(), "utf-8")
         except OSError as problem:

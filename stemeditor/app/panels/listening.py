@@ -31,8 +31,11 @@ from stemeditor.app.audition import Audition
 from stemeditor.app.controller import Controller
 from stemeditor.audio.buffer import Audio
 from stemeditor.errors import UserError
-from stemeditor.evaluation.listening import ANCHOR, LETTERS, REFERENCE, SCALES, Book, Trial, anchor, trials
-from stemeditor.jobs.compare import equal_loudness
+from stemeditor.evaluation.listening import ANCHOR, LETTERS, REFERENCE, SCALES, Book, Trial, trials
+from stemeditor.jobs.job import Job
+from stemeditor.jobs.listening_test import Prepared, PrepareRequest, prepare
+from stemeditor.jobs.pool import COMPUTE
+from stemeditor.methods import registry
 
 _SHORTEST_S, _LONGEST_S = 4.0, 8.0
 _MOST_EXCERPTS = 8
@@ -90,16 +93,18 @@ class ListeningDialog(QDialog):
         assert whole is not None, "a test is about a song"
         self._controller, self._measured, self._start = controller, dict(measured), start
         self._audition = Audition(controller, whole)
-        self._sounds = dict(sounds)
-        low = true if true is not None else song
-        self._sounds[ANCHOR] = Audio(anchor(np.asarray(low.samples), low.rate), low.rate)
+        judged = dict(sounds)
         if true is not None:
-            self._sounds[REFERENCE] = true
+            judged[REFERENCE] = true
         self._excerpts = excerpts(song.frames, song.rate)
-        conditions = tuple(sorted(self._sounds))
+        conditions = tuple(sorted((*judged, ANCHOR)))
+        self._prepared: Prepared | None = None
+        self._wanted = False
+        request = PrepareRequest(judged, true if true is not None else song, self._excerpts)
+        self._job: Job | None = controller.paint(prepare, request, self._ready, COMPUTE)
         self._plan: tuple[Trial, ...] = ()
         self._trial: Trial | None = None
-        self._gains: dict[str, float] = {}
+        self._gains: Mapping[str, float] = {}
         self._ratings: dict[str, dict[str, int]] = {}
         mark = hashlib.sha256(repr((title, conditions, start, song.frames)).encode()).hexdigest()[:8]
         name = re.sub(r"[^\w-]+", "_", title)[:60]
@@ -136,8 +141,19 @@ class ListeningDialog(QDialog):
             self.trouble.setText("Write a name first; any will do, so that answers of two people stay apart.")
             self.name.setFocus()
             return
+        self._wanted = self._prepared is None
+        if self._wanted:
+            self.trouble.setText("")
+            self.begin_button.setText("Preparing…")
+            return
         self._plan = trials(self.book.conditions, len(self._excerpts), self.listener, _SEED)
         self._next()
+
+    def _ready(self, prepared: Prepared) -> None:
+        self._job, self._prepared = None, prepared
+        self.begin_button.setText("Begin")
+        if self._wanted:
+            self.begin()
 
     @property
     def listener(self) -> str:
@@ -178,7 +194,8 @@ class ListeningDialog(QDialog):
             return
         condition = self._trial.order[row]
         low, high = self._excerpts[self._trial.excerpt]
-        sound = self._sounds[condition].slice(low, high)
+        assert self._prepared is not None
+        sound = self._prepared.sounds[condition].slice(low, high)
         self._audition.hear(sound, self._gains.get(condition, 1.0), self._start + low, self._start + high)
 
     # Events
@@ -192,6 +209,9 @@ class ListeningDialog(QDialog):
 
     def done(self, result: int) -> None:
         """Give the player back; what was answered is kept."""
+        if self._job is not None:
+            self._controller.cancel_job(self._job.id)
+            self._job = None
         self._controller.player.pause()
         self._audition.end()
         super().done(result)
@@ -335,8 +355,8 @@ class ListeningDialog(QDialog):
             self._show_results()
             return
         self._ratings = {}
-        low, high = self._excerpts[self._trial.excerpt]
-        self._gains = equal_loudness({name: self._sounds[name].slice(low, high) for name in self._trial.order})
+        assert self._prepared is not None
+        self._gains = self._prepared.gains[self._trial.excerpt]
         count = sum(trial.number >= 0 for trial in self._plan)
         number = self._trial.number
         self.head.setText("Training: try the keys" if number < 0 else f"Trial {number + 1} of {count}")
@@ -384,7 +404,7 @@ class ListeningDialog(QDialog):
         names = [name for name in self.book.conditions if (name, SCALES[0].key) in results]
         names.sort(key=lambda name: -results[name, SCALES[0].key].mean)
         self.table.setRowCount(len(names))
-        self.table.setVerticalHeaderLabels(names)
+        self.table.setVerticalHeaderLabels([_called(name) for name in names])
         for row, name in enumerate(names):
             for column, scale in enumerate(SCALES):
                 found = results[name, scale.key]
@@ -423,6 +443,12 @@ class ListeningDialog(QDialog):
         self.name.clear()
         self._show_listeners()
         self._pages.setCurrentIndex(0)
+
+
+def _called(condition: str) -> str:
+    """Return the name of a condition for people."""
+    known = {REFERENCE: "True stem", ANCHOR: "Bad on purpose"}
+    return known[condition] if condition in known else registry.info(condition).name
 
 
 def _text(words: str, role: str = "") -> QLabel:

@@ -13,6 +13,8 @@ from stemeditor.jobs.compare import Contender
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _METRICS = ("sdr", "sir", "sar")
+_SILENT = "silent"
+_SCORES = range(2, 5)
 _NAME = 1
 """The column that is wide, and begins at the left."""
 
@@ -67,6 +69,8 @@ class Ranking(QTableWidget):
                 if missing and contender is not None:
                     item.setFlags(Qt.ItemFlag.NoItemFlags)
                     item.setToolTip(contender.trouble or f"It makes no {stem}.")
+                elif contender is not None and column in _SCORES:
+                    item.setToolTip(_reason(contender, stem))
                 self.setItem(number, column, item)
             if row.key == heard:
                 self.selectRow(number)
@@ -94,6 +98,17 @@ def _figures(contender: Contender | None, stem: str) -> tuple[str, ...]:
         return "", "", "", ""
     score = next((score for score in contender.scores if score.stem == stem), None)
     values = [score.values.get(metric) if score else None for metric in _METRICS]
+    none = _SILENT if score is not None and not score.windows else "–" if contender.scores and contender.stems else ""
     speed = f"{contender.real_time_factor:.0f}×" if contender.real_time_factor >= 10 else ""
     speed = speed or (f"{contender.real_time_factor:.1f}×" if contender.stems else "–")
-    return (*("" if value is None else f"{value:.1f}" for value in values), speed)
+    return (*(none if value is None else f"{value:.1f}" for value in values), speed)
+
+
+def _reason(contender: Contender, stem: str) -> str:
+    """Return why there is no score, or nothing if there is one."""
+    score = next((score for score in contender.scores if score.stem == stem), None)
+    if not contender.scores:
+        return "Scores need the true stems of the song."
+    if score is None:
+        return f"There is no true {stem} to score it with."
+    return "" if score.windows else f"The true {stem} is silent here: there is nothing to score."

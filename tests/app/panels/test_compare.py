@@ -15,10 +15,13 @@ from stemeditor.app.panels.compare import CompareDialog
 from stemeditor.app.panels.listening import ListeningDialog, excerpts
 from stemeditor.app.panels.parts import PartsDialog
 from stemeditor.app.panels.picture import DifferenceRequest, paint_difference
+from stemeditor.app.panels.ranking import Ranking, RankingRow
 from stemeditor.app.panels.separate import SeparateDialog
 from stemeditor.app.theme import DARK
 from stemeditor.audio.buffer import Audio
 from stemeditor.evaluation.protocol import StemScore, Table
+from stemeditor.jobs import compare
+from stemeditor.jobs.compare import Contender
 from stemeditor.progress import Silent
 from stemeditor.project import edits
 from tests.helpers.sounds import music, song_of, tone, write_wav
@@ -176,6 +179,56 @@ def test_equal_loudness_is_a_gain_and_can_be_had_without(dialog: CompareDialog, 
     assert gains[0] < 1.0 == gains[1]
 
 
+def test_who_switches_waits_for_no_measuring(
+    dialog: CompareDialog, parts: Parts, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran(dialog, qtbot, "hpss", "centre")
+
+    def slow(audio: Audio) -> float:
+        raise AssertionError("measured in the main thread")
+
+    monkeypatch.setattr(compare, "loudness", slow)
+    gains = {}
+    for key in ("hpss", "centre", "song"):
+        dialog.hear(key)
+        gains[key] = dialog._audition.gain(key, dialog.stem.currentData())
+    assert max(gains.values()) <= 1.0
+    assert gains["song"] < 1.0, "the song is louder than any of its stems"
+
+
+def test_results_stay_as_long_as_the_song(parts: Parts, dialog: CompareDialog, qtbot: QtBot, folder: Path) -> None:
+    ran(dialog, qtbot, "hpss")
+    table = dialog._audition.table
+    dialog.reject()
+    again = CompareDialog(parts.controller, DARK, parts.window)
+    qtbot.addWidget(again)
+    assert again.table.rowCount() == 3
+    assert again._audition.table is table
+    assert "drums" in again.true.told.text()
+    assert again.stretch.frames == (0, 4 * 44100)
+    qtbot.keyClick(again, Qt.Key.Key_A)
+    assert again.heard == "hpss"
+    again.reject()
+    parts.controller.open(folder / "drums.wav")
+    qtbot.waitUntil(lambda: parts.controller.can_separate and parts.controller.project.song.title == "drums")
+    other = CompareDialog(parts.controller, DARK, parts.window)
+    qtbot.addWidget(other)
+    assert other.table.rowCount() == 1
+    other.reject()
+
+
+def test_a_stem_without_scores_says_why(qtbot: QtBot) -> None:
+    table = Ranking()
+    qtbot.addWidget(table)
+    sound = Audio(music(0.1), 44100)
+    silent = StemScore("a", "hpss", "drums", {"sdr": None}, 0)
+    row = Contender("hpss", "Percussion and harmony", {"drums": sound, "bass": sound}, scores=(silent,))
+    for stem, text, tip in (("drums", "silent", "true drums is silent"), ("bass", "–", "no true bass")):
+        table.show_rows([RankingRow("hpss", "A", row.label, row)], stem, "hpss")
+        assert table.item(0, 2).text() == text
+        assert tip in table.item(0, 2).toolTip()
+
+
 def test_differences_are_painted(dialog: CompareDialog, qtbot: QtBot) -> None:
     ran(dialog, qtbot, "hpss")
     dialog.hear("hpss")
@@ -234,7 +287,7 @@ def test_scores_are_written_and_drawn(dialog: CompareDialog, qtbot: QtBot, tmp_p
     assert (tmp_path / "scores.json").read_text().startswith("{")
     dialog.write_scores(tmp_path / "no" / "where.csv")
     assert "cannot be written" in dialog.state.text()
-    chart = ChartDialog(dialog._table_of_scores, DARK, dialog)
+    chart = ChartDialog(dialog._audition.table, DARK, dialog)
     qtbot.addWidget(chart)
     before = chart.image.pixmap().toImage()
     chart.measure.setCurrentIndex(1)
@@ -290,6 +343,7 @@ def listening(show: Show, qtbot: QtBot, tmp_path: Path) -> Iterator[Callable[[],
         test.parts_ = parts
         qtbot.addWidget(test)
         test.show()
+        qtbot.waitUntil(lambda: test._prepared is not None, timeout=20000)
         made.append(test)
         return test
 
@@ -321,7 +375,8 @@ def test_the_whole_test_by_keyboard_alone(
         qtbot.keyClick(test, Qt.Key.Key_Return)
         trials += 1
     assert trials == 3, "training, one excerpt of four seconds, and that once more"
-    assert test.table.rowCount() == 4
+    shown = {test.table.verticalHeaderItem(row).text() for row in range(test.table.rowCount())}
+    assert shown == {"Classic four stems", "Kernels (KAM)", "True stem", "Bad on purpose"}
     test.write(tmp_path / "answers.csv")
     assert (tmp_path / "answers.csv").read_text().count("Ann") == 8
 

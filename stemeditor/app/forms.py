@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
+from PySide6.QtGui import QFont, QKeyEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QCheckBox,
@@ -20,10 +21,47 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from stemeditor.app.theme import font
 from stemeditor.methods.base import Param
 from stemeditor.settings import Setting
 
+LIST_ITEM_HEIGHT = 30
+
 _SLIDER_STEPS = 400
+
+
+class Manners(QObject):
+    """How a field behaves on a page: the wheel scrolls the page past it, and Enter keeps what was written in it.
+
+    Parameters
+    ----------
+    field
+        Obeys from now on, and keeps this.
+    """
+
+    def __init__(self, field: QWidget) -> None:
+        super().__init__(field)
+        # A field that the wheel gives the keyboard to would be changed by the next turn of it.
+        if field.focusPolicy() == Qt.FocusPolicy.WheelFocus:
+            field.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        field.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: D102
+        if event.type() == QEvent.Type.Wheel and isinstance(watched, QWidget) and not watched.hasFocus():
+            event.ignore()
+            return True
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress and event.key() in _ENTER:
+            if isinstance(watched, QAbstractSpinBox):
+                watched.interpretText()
+                watched.selectAll()
+                return True
+            if isinstance(watched, QLineEdit):
+                watched.editingFinished.emit()
+                return True
+        return super().eventFilter(watched, event)
+
+
+_ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 
 
 class Editor(QWidget):
@@ -68,6 +106,7 @@ class Editor(QWidget):
         self.setFocusProxy(self._box)
         for part in self.findChildren(QWidget):
             part.setToolTip(row.help)
+        Manners(self._box)
         self._box.setAccessibleName(row.label)
         self._box.setAccessibleDescription(row.help)
         self.show_value(value)
@@ -122,6 +161,7 @@ class Editor(QWidget):
         self._slider.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._slider.setMinimumWidth(140)
         self._slider.setAccessibleName(f"{row.label} slider")
+        Manners(self._slider)
         self._low, self._high = low, high
         self._box.valueChanged.connect(self._typed)
         self._slider.valueChanged.connect(self._slid)
@@ -150,6 +190,14 @@ def inset(box: QAbstractSpinBox) -> None:
     line = box.findChild(QLineEdit)
     if line is not None:
         line.setTextMargins(7, 0, 3, 0)
+
+
+def heading(text: str) -> QLabel:
+    """Return a label that heads a group of controls."""
+    label = QLabel(text)
+    label.setProperty("role", "heading")
+    label.setFont(font(14, QFont.Weight.DemiBold))
+    return label
 
 
 class Form(QWidget):

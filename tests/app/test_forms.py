@@ -1,8 +1,9 @@
 """One battery over every kind of parameter and setting, and over all that there are."""
 
 import pytest
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QWidget
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from stemeditor.app.forms import Editor, Form
@@ -69,3 +70,28 @@ def test_a_form_gives_all_values(qtbot: QtBot) -> None:
     assert form.values["focus"] == 5.0
     form.reset()
     assert form.values == {param.name: param.default for param in registry.info("classic").params}
+
+
+@pytest.mark.parametrize(("row", "other"), ROWS, ids=lambda value: getattr(value, "name", None))
+def test_the_wheel_scrolls_the_page_and_changes_nothing(qtbot: QtBot, row: Param | Setting, other: object) -> None:
+    area = QScrollArea()
+    qtbot.addWidget(area)
+    page = QWidget()
+    layout = QVBoxLayout(page)
+    editor = Editor(row, row.default)
+    layout.addWidget(editor)
+    layout.addStretch(1)
+    page.setMinimumHeight(2000)
+    area.setWidget(page)
+    area.setWidgetResizable(True)
+    area.resize(300, 200)
+    with qtbot.waitExposed(area):
+        area.show()
+    assert area.verticalScrollBar().maximum() > 0
+    page.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    page.setFocus()
+    for part in [editor._box, getattr(editor, "_slider", editor._box)]:
+        area.verticalScrollBar().setValue(0)
+        QTest.wheelEvent(area.windowHandle(), QPointF(part.mapTo(area, QPoint(5, 5))), QPoint(0, -120))
+        assert editor.value == row.default
+        assert area.verticalScrollBar().value() > 0

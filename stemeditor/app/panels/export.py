@@ -26,8 +26,8 @@ from PySide6.QtWidgets import (
 )
 
 from stemeditor.app.controller import Controller
+from stemeditor.app.forms import LIST_ITEM_HEIGHT, heading
 from stemeditor.app.job_state import ExportQuestion
-from stemeditor.app.panels.separate import LIST_ITEM_HEIGHT, heading
 from stemeditor.audio.files import ENCODINGS, encoding
 from stemeditor.errors import UserError
 from stemeditor.jobs.export import (
@@ -68,16 +68,6 @@ class ExportDialog(QDialog):
         self.lanes.setMaximumHeight(164)
         self.without = QComboBox()
         self.without.setAccessibleName("Stem to leave out")
-        for lane in self._project.lanes:
-            item = QListWidgetItem(lane.name)
-            item.setData(Qt.ItemDataRole.UserRole, lane.id)
-            item.setSizeHint(QSize(0, LIST_ITEM_HEIGHT))
-            item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
-            chosen = lane.role != SONG_ROLE or not self._project.stems
-            item.setCheckState(Qt.CheckState.Checked if chosen else Qt.CheckState.Unchecked)
-            self.lanes.addItem(item)
-            if lane.role != SONG_ROLE:
-                self.without.addItem(lane.name, lane.id)
         self.format = QComboBox()
         self.format.setAccessibleName("Format")
         for row in ENCODINGS:
@@ -104,10 +94,12 @@ class ExportDialog(QDialog):
         buttons.addButton(QDialogButtonBox.StandardButton.Cancel)
         buttons.accepted.connect(self._start)
         buttons.rejected.connect(self.reject)
+        self.waiting = QLabel("The stems are not whole yet: they can be written when the separation has ended.")
+        self.waiting.setWordWrap(True)
         self._arrange(browse, buttons)
+        self._fill()
         self._choose_format(settings.text("export_format"), settings.text("export_subtype"))
         self.stems.setChecked(True)
-        self.all_but.setEnabled(bool(self._project.stems))
         self.format.activated.connect(self._format_changed)
         self.subtype.activated.connect(self._refresh)
         self.what.buttonToggled.connect(self._refresh)
@@ -115,6 +107,37 @@ class ExportDialog(QDialog):
         self.without.activated.connect(self._refresh)
         self.template.textChanged.connect(self._refresh)
         self.folder.textChanged.connect(self._refresh)
+        controller.changed.connect(self._project_changed)
+        self._refresh()
+
+    def _fill(self) -> None:
+        """List what there is to write; what was unticked before is ticked again, for it is another project."""
+        self._project = self._controller.document.base
+        self.lanes.blockSignals(True)
+        self.lanes.clear()
+        self.without.clear()
+        for lane in self._project.lanes:
+            item = QListWidgetItem(lane.name)
+            item.setData(Qt.ItemDataRole.UserRole, lane.id)
+            item.setSizeHint(QSize(0, LIST_ITEM_HEIGHT))
+            item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
+            chosen = lane.role != SONG_ROLE or not self._project.stems
+            item.setCheckState(Qt.CheckState.Checked if chosen else Qt.CheckState.Unchecked)
+            self.lanes.addItem(item)
+            if lane.role != SONG_ROLE:
+                self.without.addItem(lane.name, lane.id)
+        self.lanes.blockSignals(False)
+        self.all_but.setEnabled(bool(self._project.stems))
+        if not self._project.stems and self.all_but.isChecked():
+            self.stems.setChecked(True)
+
+    def _project_changed(self) -> None:
+        """Follow what is heard, also when a separation ends while the dialog stands there."""
+        if self._controller.document.base.song is None:
+            self.reject()
+            return
+        if self._controller.document.base is not self._project:
+            self._fill()
         self._refresh()
 
     def items(self) -> tuple[ExportItem, ...]:
@@ -174,6 +197,7 @@ class ExportDialog(QDialog):
         layout.addWidget(heading("How and where"))
         layout.addLayout(form)
         layout.addStretch(1)
+        layout.addWidget(self.waiting)
         layout.addWidget(buttons)
 
     def _choose_format(self, key: str, subtype: str) -> None:
@@ -200,7 +224,9 @@ class ExportDialog(QDialog):
         except UserError as problem:
             self.preview.setText(str(problem))
             good = False
-        self.start.setEnabled(good)
+        waiting = self._controller.document.previewing
+        self.waiting.setVisible(waiting)
+        self.start.setEnabled(good and not waiting)
 
     def _browse(self) -> None:
         chosen = QFileDialog.getExistingDirectory(self, "Folder for the files", self.folder.text())
@@ -231,6 +257,9 @@ def ask_export(question: ExportQuestion, parent: QWidget | None) -> ExportReques
     elif isinstance(question.error, FilesExist):
         box.setInformativeText("Replacing cannot be undone.")
         answers[box.addButton("Replace", QMessageBox.ButtonRole.DestructiveRole)] = replace(request, overwrite=True)
-    box.addButton(QMessageBox.StandardButton.Cancel)
+    cancel = box.addButton(QMessageBox.StandardButton.Cancel)
+    if isinstance(question.error, FilesExist):
+        # What cannot be undone is not what Enter does.
+        box.setDefaultButton(cancel)
     box.exec()
     return answers.get(box.clickedButton())

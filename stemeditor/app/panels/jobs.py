@@ -12,6 +12,7 @@ from stemeditor.app.theme import Theme, icon
 
 _INFO_MS = 8000
 _BAR_STEPS = 1000
+_COPY = "Copy details"
 
 
 def time_left(seconds: float | None) -> str:
@@ -148,7 +149,7 @@ class NoticeBar(QFrame):
         self.hint = QLabel()
         self.hint.setProperty("role", "small")
         self.hint.setWordWrap(True)
-        self.copy = QPushButton("Copy details")
+        self.copy = QPushButton(_COPY)
         self.copy.clicked.connect(self._copy)
         self.folder = QPushButton("Show folder")
         self.folder.clicked.connect(self._show_folder)
@@ -181,6 +182,7 @@ class NoticeBar(QFrame):
         self.text.setText(notice.text)
         self.hint.setText(notice.hint)
         self.hint.setVisible(bool(notice.hint))
+        self.copy.setText(_COPY)
         self.copy.setVisible(notice.kind == BUG)
         self.folder.setVisible(notice.folder is not None)
         self.setProperty("kind", notice.kind)

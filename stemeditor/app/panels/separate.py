@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer
 from PySide6.QtGui import QFont, QKeyEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QApplication,
@@ -24,72 +23,22 @@ from PySide6.QtWidgets import (
 )
 
 from stemeditor.app.controller import Controller
-from stemeditor.app.forms import Form
+from stemeditor.app.forms import LIST_ITEM_HEIGHT, Form
 from stemeditor.app.panels.fetching import fetching_of
+from stemeditor.app.panels.presets import Presets, duration_text
 from stemeditor.app.theme import font
 from stemeditor.errors import UserError
 from stemeditor.jobs.job import Job
 from stemeditor.jobs.models import ImportRequest, import_model, warm
 from stemeditor.jobs.pool import NET
 from stemeditor.methods import registry, runner
-from stemeditor.methods.base import MethodInfo, Missing, ParamValue, Preset
+from stemeditor.methods.base import MethodInfo, Missing, Preset
 from stemeditor.methods.components import OVERRULE
 from stemeditor.methods.ensemble import JOIN
 from stemeditor.weights import catalogue
 
-LIST_ITEM_HEIGHT = 30
-
 _SETTLED_MS = 300
 _ADD = "Add a network…"
-
-
-def duration_text(seconds: float) -> str:
-    """Return an estimate in words."""
-    return f"about {max(round(seconds), 1)} s" if seconds < 90 else f"about {round(seconds / 60)} min"
-
-
-class Presets(QWidget):
-    """Buttons for people who want a result rather than parameters."""
-
-    chosen = Signal(object)
-    """(Preset)"""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._presets: tuple[Preset, ...] = ()
-        self.buttons: list[QPushButton] = []
-        self._row = QHBoxLayout(self)
-        self._row.setContentsMargins(0, 4, 0, 4)
-        self._row.setSpacing(8)
-
-    def show_presets(self, presets: tuple[Preset, ...]) -> None:
-        """Show one button for each."""
-        for button in self.buttons:
-            button.setParent(None)
-        self._presets, self.buttons = presets, []
-        for preset in presets:
-            button = QPushButton(preset.name)
-            button.setCheckable(True)
-            button.setProperty("role", "preset")
-            button.setAutoDefault(False)
-            button.setToolTip(_PRESET_TIPS.get(preset.name, ""))
-            button.clicked.connect(lambda _, one=preset: self.chosen.emit(one))
-            self._row.addWidget(button, 1)
-            self.buttons.append(button)
-        self.setVisible(bool(presets))
-
-    def show_state(self, values: Mapping[str, ParamValue], times: Sequence[str]) -> None:
-        """Press the button whose parameters are set, and write on each how long it takes."""
-        for button, preset, time in zip(self.buttons, self._presets, times, strict=True):
-            button.setChecked(all(values.get(name) == value for name, value in preset.params.items()))
-            button.setText(f"{preset.name}  ·  {time}" if time else preset.name)
-
-
-_PRESET_TIPS = {
-    "Draft": "To hear quickly what there is; joins may be audible",
-    "Good": "What the method was published with",
-    "Best": "More overlap and several passes: a little cleaner, and several times the time",
-}
 
 
 class SeparateDialog(QDialog):
@@ -115,6 +64,7 @@ class SeparateDialog(QDialog):
         self.nothing = self._text("small")
         self.nothing.setText("No method matches.")
         self._told: dict[str, str] = {}
+        self._trouble = ""
         self._keys: tuple[str, ...] = ()
         self._rows: dict[str, int] = {}
         self._missing: dict[str, Missing | None] = {}
@@ -123,7 +73,8 @@ class SeparateDialog(QDialog):
         self.add.setAutoDefault(False)
         self.add.clicked.connect(self._ask_files)
         self._adding: Job | None = None
-        controller.jobs_changed.connect(self._show_adding)
+        controller.jobs_changed.connect(self._jobs_changed)
+        self.waiting = self._text("small")
         self.name = QLabel()
         self.name.setProperty("role", "title")
         self.sentence = self._text("")
@@ -172,7 +123,9 @@ class SeparateDialog(QDialog):
         buttons.addButton(self.reset, QDialogButtonBox.ButtonRole.ResetRole)
         buttons.accepted.connect(self._start)
         buttons.rejected.connect(self.reject)
-        right = QVBoxLayout()
+        self.page = QWidget()
+        right = QVBoxLayout(self.page)
+        right.setContentsMargins(0, 0, 0, 0)
         right.setSpacing(8)
         for widget in (self.name, self.sentence, self.facts, self.trouble, self.lacking):
             right.addWidget(widget)
@@ -205,11 +158,13 @@ class SeparateDialog(QDialog):
         below.addWidget(self.combine)
         left.addLayout(below)
         body.addLayout(left)
-        body.addLayout(right, 1)
+        body.addWidget(self.page, 1)
+        body.addStretch(0)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(18, 18, 18, 16)
         layout.setSpacing(16)
         layout.addLayout(body, 1)
+        layout.addWidget(self.waiting)
         layout.addWidget(buttons)
         self._settled = QTimer(self)
         self._settled.setSingleShot(True)
@@ -279,6 +234,9 @@ class SeparateDialog(QDialog):
         if shown and self.methods.currentItem() is not None and self.methods.currentItem().isHidden():
             self.choose(shown[0])
         self.nothing.setVisible(not shown)
+        # What was chosen last stays chosen, but nothing is done with what nobody sees.
+        self.page.setVisible(bool(shown))
+        self._show_whether()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Let the arrow keys walk through the methods while the search has the keyboard."""
@@ -332,7 +290,6 @@ class SeparateDialog(QDialog):
         self.selection.setVisible({"from_s", "to_s"} <= names)
         self.selection.setEnabled(self._controller.selection is not None)
         self.parts.setVisible(OVERRULE.name in names)
-        self.parts.setEnabled(song is not None and not trouble and not self._controller.separating)
         self.drop.setVisible(JOIN in self.key)
         self._trouble = trouble
         self._show_lacking()
@@ -365,7 +322,23 @@ class SeparateDialog(QDialog):
             hint = "" if lacking.pack else f" {lacking.command}" if "pip" in lacking.command else ""
             self.lacking.setText(coming or f"{lacking.text}{licence}{hint}")
             self.get.setText("Stop" if coming else "Download" if lacking.pack else "Import…")
-        self.start.setEnabled(self._controller.can_separate and not self._trouble and lacking is None)
+        self._show_whether()
+
+    def _show_whether(self) -> None:
+        """Say whether the song can be taken apart now, and if not, why."""
+        if self.methods.currentItem() is None:
+            return
+        free, suits = self._controller.can_separate, not self._trouble
+        self.parts.setEnabled(free and suits)
+        self.start.setEnabled(free and suits and self._missing[self.key] is None and self.nothing.isHidden())
+        busy = self._controller.document.base.song is not None and not free
+        what = "A separation is running" if self._controller.separating else "A song is being opened"
+        self.waiting.setText(f"{what}; the next separation can begin when it has ended." if busy else "")
+        self.waiting.setVisible(busy)
+
+    def _jobs_changed(self) -> None:
+        self._show_adding()
+        self._show_whether()
 
     def _get(self) -> None:
         lacking = self._missing[self.key]
@@ -469,11 +442,3 @@ class SeparateDialog(QDialog):
         self._controller.settings.set("method", self.key)
         self._controller.separate(self.key, self.form.values)
         self.accept()
-
-
-def heading(text: str) -> QLabel:
-    """Return a label that heads a group of controls."""
-    label = QLabel(text)
-    label.setProperty("role", "heading")
-    label.setFont(font(14, QFont.Weight.DemiBold))
-    return label

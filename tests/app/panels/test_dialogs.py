@@ -11,10 +11,12 @@ from pytestqt.qtbot import QtBot
 from stemeditor.app.actions import TABLE
 from stemeditor.app.application import Parts
 from stemeditor.app.job_state import ExportQuestion, JobState
+from stemeditor.app.messages import BUG, Notice
 from stemeditor.app.panels import separate
 from stemeditor.app.panels.export import ExportDialog, ask_export
 from stemeditor.app.panels.jobs import StatusBar, time_left
-from stemeditor.app.panels.separate import SeparateDialog, duration_text
+from stemeditor.app.panels.presets import duration_text
+from stemeditor.app.panels.separate import SeparateDialog
 from stemeditor.app.panels.settings import AboutDialog, SettingsDialog, ShortcutsDialog
 from stemeditor.app.theme import DARK
 from stemeditor.jobs import models
@@ -67,9 +69,13 @@ def test_a_method_is_found_by_a_few_letters(show: Show, qtbot: QtBot) -> None:
     dialog.search.setText("no such thing")
     assert shown() == []
     assert not dialog.nothing.isHidden()
-    # What was chosen last stays chosen, so that the button does what the page says.
+    # What was chosen last stays chosen, but cannot be used while it is not seen.
     assert registry.info(dialog.key).name == dialog.name.text()
+    assert dialog.page.isHidden()
+    assert not dialog.start.isEnabled()
     dialog.search.clear()
+    assert not dialog.page.isHidden()
+    assert dialog.start.isEnabled() == (registry.missing(dialog.key) is None)
     assert shown() == everything
     assert dialog.nothing.isHidden()
 
@@ -106,6 +112,47 @@ def test_separate_uses_what_was_set_and_remembers_the_method(
     assert asked[0][0] == "hpss"
     assert asked[0][1]["margin"] == 2.0
     assert parts.settings.text("method") == "hpss"
+
+
+def test_a_dialog_that_waits_for_a_separation_says_so_and_goes_on(show: Show, qtbot: QtBot) -> None:
+    parts = show()
+    parts.controller.separate("hpss")
+    dialog, export = SeparateDialog(parts.controller), ExportDialog(parts.controller)
+    qtbot.addWidget(dialog)
+    qtbot.addWidget(export)
+    dialog.choose("kam")
+    assert not dialog.start.isEnabled()
+    assert "A separation is running" in dialog.waiting.text()
+    qtbot.waitUntil(lambda: parts.controller.document.previewing, timeout=20000)
+    assert not export.start.isEnabled()
+    assert not export.waiting.isHidden()
+    qtbot.waitUntil(lambda: not parts.controller.separating, timeout=20000)
+    assert dialog.start.isEnabled()
+    assert dialog.waiting.isHidden()
+    assert export.start.isEnabled()
+    assert export.waiting.isHidden()
+    names = [lane.name for lane in parts.controller.project.stems]
+    assert [item.name for item in export.request().items] == names
+
+
+def test_enter_keeps_a_number_and_starts_nothing(show: Show, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = show()
+    asked: list[str] = []
+    monkeypatch.setattr(parts.controller, "separate", lambda key, params: asked.append(key))
+    dialog = SeparateDialog(parts.controller)
+    qtbot.addWidget(dialog)
+    dialog.show()
+    dialog.choose("hpss")
+    box = dialog.form.editors["margin"]._box
+    box.setFocus()
+    box.selectAll()
+    qtbot.keyClicks(box, "2.5")
+    qtbot.keyClick(box, Qt.Key.Key_Return)
+    assert dialog.form.values["margin"] == 2.5
+    assert asked == []
+    assert dialog.isVisible()
+    qtbot.keyClick(dialog.methods, Qt.Key.Key_Return)
+    assert asked == ["hpss"]
 
 
 def test_what_comes_with_the_program_says_what_is_cleaner(show: Show, qtbot: QtBot) -> None:
@@ -219,6 +266,19 @@ def test_existing_files_are_asked_about(export: ExportDialog, tmp_path: Path) ->
     assert ask_export(question, export) is None
 
 
+def test_nothing_is_replaced_by_enter(export: ExportDialog, tmp_path: Path) -> None:
+    def press() -> None:
+        box = QApplication.activeModalWidget()
+        assert isinstance(box, QMessageBox)
+        defaults.append(box.defaultButton().text().replace("&", ""))
+        box.reject()
+
+    defaults: list[str] = []
+    QTimer.singleShot(50, press)
+    ask_export(ExportQuestion(export.request(), FilesExist((tmp_path / "Drums.wav",))), export)
+    assert defaults == ["Cancel"]
+
+
 def test_settings_are_kept_at_once(parts: Parts, qtbot: QtBot) -> None:
     dialog = SettingsDialog(parts.settings, parts.output)
     qtbot.addWidget(dialog)
@@ -266,6 +326,15 @@ def test_a_job_shows_how_far_it_is_and_can_be_stopped(qtbot: QtBot) -> None:
         qtbot.mouseClick(row.cross, Qt.MouseButton.LeftButton)
     bar.show_jobs(())
     assert bar.rows() == ()
+
+
+def test_details_of_the_next_problem_are_not_yet_copied(parts: Parts) -> None:
+    bar = parts.window.notices
+    bar.show_notice(Notice(BUG, "One", details="first"))
+    bar.copy.click()
+    assert bar.copy.text() == "Copied"
+    bar.show_notice(Notice(BUG, "Two", details="second"))
+    assert bar.copy.text() == "Copy details"
 
 
 def test_estimates_read_like_people_talk() -> None:

@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from stemeditor import settings
 from stemeditor.errors import DeviceProblem
@@ -35,9 +36,52 @@ SEVERAL = 4
 
 FULL = "full"
 LOST = "lost"
+UNABLE = "unable"
 
-_DRIVERS = {"linux": ("libcuda.so.1", "libze_loader.so.1"), "win32": ("nvcuda.dll", "ze_loader.dll")}
-"""Libraries of the drivers by which programs reach the cards of NVIDIA and Intel."""
+_SIGNS = {
+    FULL: (
+        "out of memory",
+        "alloc_failed",
+        "cufft_internal_error",
+        "out_of_device_memory",
+        "out_of_host_memory",
+        "invalid buffer size",
+    ),
+    UNABLE: (
+        "status_not_supported",
+        "cudnn frontend error",
+        "unable to find an engine",
+        "not currently implemented for the mps device",
+        "no kernel image",
+    ),
+    LOST: (
+        "cuda error",
+        "cuda driver error",
+        "hip error",
+        "cudnn_status",
+        "cublas_status",
+        "miopenstatus",
+        "mps error",
+        "device lost",
+        "device_lost",
+    ),
+}
+"""What complaints of accelerators are made of, in small letters. The first that fits counts: many say "error" as well.
+
+Transforms that find no room for their work call that an internal error.
+"""
+
+_DRIVERS = {
+    "linux": ("libcuda.so.1", "libze_loader.so.1"),
+    "win32": ("nvcuda.dll", "amdhip64_7.dll", "amdhip64_6.dll", "amdhip64.dll", "ze_loader.dll"),
+}
+"""Libraries of the drivers by which programs reach cards."""
+
+_FILES = ("/dev/kfd", "/dev/dxg")
+"""Of Linux, by which they reach those of AMD, and all of them where Windows surrounds it."""
+
+_AGAIN_S = 300.0
+"""When a device that could not be measured is measured again: a game may have had its memory."""
 
 _PROBE_S = 1.0
 _LAYERS, _CHANNELS, _SIDE = 4, 64, 128
@@ -66,28 +110,37 @@ def using(key: str) -> Iterator[None]:
 
 @lru_cache(maxsize=1)
 def found() -> tuple[Device, ...]:
-    """Return what this machine has, the processor last."""
-    processor = Device(CPU, f"Processor, {os.cpu_count()} threads")
+    """Return what this machine has, the processor last; an accelerator that cannot be opened is left out."""
     if not _promising():
-        return (processor,)
+        return (_processor(),)
     import torch
 
+    kinds: tuple[tuple[str, Any, Callable[[], str]], ...] = (
+        (CUDA, torch.cuda, lambda: torch.cuda.get_device_name()),
+        ("mps", torch.backends.mps, lambda: "Apple GPU"),
+        ("xpu", getattr(torch, "xpu", None), lambda: torch.xpu.get_device_name()),
+    )
     devices = []
-    if torch.cuda.is_available():
-        devices.append(Device(CUDA, torch.cuda.get_device_name()))
-    if torch.backends.mps.is_available():
-        devices.append(Device("mps", "Apple GPU"))
-    if hasattr(torch, "xpu") and torch.xpu.is_available():
-        devices.append(Device("xpu", torch.xpu.get_device_name()))
-    return (*devices, processor)
+    for key, module, name in kinds:
+        try:
+            if module is not None and module.is_available():
+                devices.append(Device(key, name()))
+        except Exception as problem:  # drivers and their libraries know many kinds
+            log.info("%s cannot be opened: %s", key, problem)
+    return (*devices, _processor())
+
+
+def _processor() -> Device:
+    return Device(CPU, f"Processor, {os.cpu_count()} threads")
 
 
 def _promising() -> bool:
     """Whether there is any sign of an accelerator: PyTorch, which knows for sure, takes seconds to start."""
     if sys.platform == "darwin":
         return platform.machine() == "arm64"
-    # AMD's cards are reached through a device file, the others through a library of their driver.
-    return Path("/dev/kfd").exists() or any(_loads(name) for name in _DRIVERS.get(sys.platform, ()))
+    if sys.platform == "linux" and any(Path(name).exists() for name in _FILES):
+        return True
+    return any(_loads(name) for name in _DRIVERS.get(sys.platform, ()))
 
 
 def _loads(library: str) -> bool:
@@ -107,6 +160,9 @@ def chosen() -> Device:
         If this machine has no such device.
     """
     wanted = _asked.get() or str(settings.stored("device"))
+    if wanted == CPU:
+        # No driver is asked, which may be what does not work.
+        return _processor()
     devices = found()
     if wanted != AUTO:
         for device in devices:
@@ -123,29 +179,37 @@ def rate(device: Device) -> float:
     """Return how much a device computes in a second, in units of its own; measured once, then remembered.
 
     The processor is measured with what will compute there: cards that are small are slower than OpenVINO on it, if not
-    than PyTorch.
+    than PyTorch. A device that cannot compute does nothing in a second; that is not remembered, and tried again later.
     """
     import torch
 
     openvino = processor.package() if device.key == CPU else None
     program = f"OpenVINO {openvino.__version__}" if openvino is not None else f"torch {torch.__version__}"
-    return remembered(f"speed of {device.key}, {device.name}, {program}", lambda: _measured(device.key))
+    name = f"speed of {device.key}, {device.name}, {program}"
+    if time.monotonic() < _unable.get(name, 0.0):
+        return 0.0
+    try:
+        return remembered(name, lambda: _measured(device.key))
+    except RuntimeError as problem:
+        log.info("networks do not run on %s (%s)", device.key, problem)
+    _unable[name] = time.monotonic() + _AGAIN_S
+    return 0.0
+
+
+_unable: dict[str, float] = {}
+"""Devices that could not be measured, and until when they are not measured again."""
 
 
 def _measured(key: str) -> float:
-    """Compute a small network for a second, and return how often; 0 if the device cannot."""
-    try:
-        compute = processor.small_network(_LAYERS, _CHANNELS, _SIDE) if key == CPU else None
-        compute = compute or _small_network(key)
+    """Compute a small network for a second, and return how often. Raises `RuntimeError` if the device cannot."""
+    compute = processor.small_network(_LAYERS, _CHANNELS, _SIDE) if key == CPU else None
+    compute = compute or _small_network(key)
+    compute()
+    began, times = time.monotonic(), 0
+    while time.monotonic() - began < _PROBE_S:
         compute()
-        began, times = time.monotonic(), 0
-        while time.monotonic() - began < _PROBE_S:
-            compute()
-            times += 1
-        return times / (time.monotonic() - began)
-    except RuntimeError as problem:
-        log.info("networks do not run on %s (%s)", key, problem)
-        return 0.0
+        times += 1
+    return times / (time.monotonic() - began)
 
 
 def _small_network(key: str) -> Callable[[], object]:
@@ -166,15 +230,19 @@ def _small_network(key: str) -> Callable[[], object]:
 
 
 def trouble(problem: BaseException) -> str:
-    """Return what an exception says about the device: `FULL`, `LOST`, or "" for something else."""
+    """Return what an exception says about an accelerator.
+
+    Returns
+    -------
+    str
+        `FULL`: its memory is; `LOST`: it does not answer any more; `UNABLE`: it lacks what a network needs, at least in
+        this precision; "" for something else.
+    """
     import torch
 
     words = str(problem).lower()
     if isinstance(problem, torch.OutOfMemoryError) or "out of memory" in words:
         return FULL
-    if isinstance(problem, RuntimeError) and any(
-        sign in words
-        for sign in ("cuda error", "hip error", "cudnn_status", "cublas_status", "mps error", "device lost")
-    ):
-        return LOST
-    return ""
+    if not isinstance(problem, RuntimeError):
+        return ""
+    return next((kind for kind, signs in _SIGNS.items() if any(sign in words for sign in signs)), "")

@@ -22,6 +22,9 @@ _MORE = ("libnvrtc.so.*", "libnvrtc-builtins.so.*", "libcusolver.so.*")
 _BUSY_S = 0.25
 """What takes a card longer than this keeps it busy: more at once would not be faster."""
 
+_TIMES = 3
+"""How often a network is timed: the fastest counts."""
+
 
 def start() -> None:
     """Import PyTorch so that sound goes on meanwhile; nothing happens where it is imported or missing."""
@@ -48,15 +51,17 @@ def precision(halves: bool) -> torch.autocast:
     """Return the context in which a graphics card computes in half precision, or as the network is."""
     import torch
 
-    kind = torch.bfloat16 if halves and torch.cuda.is_bf16_supported() else torch.float16
+    # Cards that have to imitate the wide kind of halves are slower with it than without any.
+    wide = halves and torch.cuda.is_bf16_supported(including_emulation=False)
+    kind = torch.bfloat16 if wide else torch.float16
     return torch.autocast("cuda", kind, enabled=halves)
 
 
 def gain_of_halves(net: nn.Module, given: Tensor) -> float:
     """Return how many times as fast a graphics card is in half precision, for a network and what it is given."""
-    times = [_timed(net, given, halves) for halves in (False, True, False, True)]
-    # The first of each has plans to make.
-    return times[2] / times[3]
+    times = [(_timed(net, given, False), _timed(net, given, True)) for _ in range(1 + _TIMES)]
+    # The first of each has plans to make, and whatever else the machine does makes others slower only.
+    return min(single for single, _ in times[1:]) / min(half for _, half in times[1:])
 
 
 def gain_of_several(net: nn.Module, given: Tensor, count: int, halves: bool) -> float:
@@ -73,11 +78,16 @@ def gain_of_several(net: nn.Module, given: Tensor, count: int, halves: bool) -> 
     halves
         Whether in half precision.
     """
-    alone = [_timed(net, given, halves) for _ in range(2)][1]
-    if alone > _BUSY_S:
+    if _fastest(net, given, halves, 1) > _BUSY_S:
         return 1.0
     together = given.repeat(count, *[1] * (given.dim() - 1))
-    return count * alone / [_timed(net, together, halves) for _ in range(2)][1]
+    return count * _fastest(net, given, halves) / _fastest(net, together, halves)
+
+
+def _fastest(net: nn.Module, given: Tensor, halves: bool, times: int = _TIMES) -> float:
+    """Return how many seconds a network takes at best, once it has made its plans."""
+    _timed(net, given, halves)
+    return min(_timed(net, given, halves) for _ in range(times))
 
 
 def _timed(net: nn.Module, given: Tensor, halves: bool) -> float:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from stemeditor import paths
-from stemeditor.methods import device, measured
+from stemeditor.methods import device, measured, pytorch
 from stemeditor.methods.device import FULL, LOST, UNABLE, Device
 
 COMPLAINTS = [
@@ -101,3 +101,14 @@ def test_a_driver_is_a_sign_of_a_card(system: str, there: str, monkeypatch: pyte
     monkeypatch.setattr(device, "_loads", lambda name: name == there)
     monkeypatch.setattr(Path, "exists", lambda self: self.as_posix() == there)
     assert device._promising()
+
+
+@pytest.mark.parametrize(("able", "kind"), [(True, torch.bfloat16), (False, torch.float16)])
+def test_halves_are_of_the_kind_that_the_card_itself_computes(
+    able: bool, kind: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation or able)
+    chosen: list[tuple[object, ...]] = []
+    monkeypatch.setattr(torch, "autocast", lambda *given, enabled: chosen.append((*given, enabled)))
+    pytorch.precision(True)
+    assert chosen == [("cuda", kind, True)]

@@ -1,13 +1,18 @@
 """The command line, called as its users call it."""
 
 import json
+import os
+import signal
+import time
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 import soundfile
 
 from stemeditor import __main__, __version__, cli, paths
+from stemeditor.jobs import tasks
 from stemeditor.methods import registry
 from tests.helpers.sounds import music, write_wav
 
@@ -113,6 +118,55 @@ def test_one_bad_song_does_not_stop_the_others(window: Window, song: Path, tmp_p
     told = capsys.readouterr()
     assert [Path(result["song"]).name for result in json.loads(told.out)] == ["My song.wav"]
     assert told.err.startswith("stemeditor: bad.wav: ")
+
+
+def test_songs_of_one_name_keep_apart(window: Window, tmp_path: Path, capsys) -> None:
+    songs = []
+    for folder, gain in (("a", 1.0), ("b", 0.5)):
+        (tmp_path / folder).mkdir()
+        songs.append(write_wav(tmp_path / folder / "mixture.wav", music(1.0) * np.float32(gain)))
+    assert run(window, "separate", *songs, "-o", tmp_path / "out", "-m", "centre", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {Path(one["stems"][0]["path"]).parent.name for one in found} == {"a mixture", "b mixture"}
+    assert cli._called([Path("x/a.wav"), Path("x/A.mp3"), Path("b.wav")]) == ["x a", "x A 2", "b"]
+
+
+def test_a_bug_at_one_song_costs_no_other(window: Window, song: Path, tmp_path: Path, capsys, monkeypatch) -> None:
+    other = write_wav(tmp_path / "Other.wav", music(1.0))
+    real = cli._separate_one
+
+    def broken(path: Path, *rest):
+        if path == other:
+            raise ZeroDivisionError
+        return real(path, *rest)
+
+    monkeypatch.setattr(cli, "_separate_one", broken)
+    assert run(window, "separate", other, song, "-o", tmp_path / "out", "-m", "centre", "--json") == 1
+    said = capsys.readouterr()
+    assert [Path(one["song"]) for one in json.loads(said.out)] == [song]
+    assert "ZeroDivisionError" in said.err
+
+
+def test_what_cannot_be_written_is_told_before_the_work(window: Window, song: Path, tmp_path: Path, capsys) -> None:
+    (tmp_path / "out" / "My song").mkdir(parents=True)
+    (tmp_path / "out" / "My song" / "bass.wav").touch()
+    with mock.patch.object(tasks, "separate_song") as work:
+        assert run(window, "separate", song, "-o", tmp_path / "out", "-m", "classic") == 1
+    assert "bass.wav" in capsys.readouterr().err
+    work.assert_not_called()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no such signals here")
+@pytest.mark.parametrize("number", [15, 1])
+def test_who_is_asked_to_end_cleans_up(window: Window, song: Path, tmp_path: Path, number: int) -> None:
+    def ended(*_: object) -> None:
+        os.kill(os.getpid(), number)
+        time.sleep(5.0)
+
+    before = signal.getsignal(number)
+    with mock.patch.object(cli, "_separate_one", ended):
+        assert run(window, "separate", song, "-o", tmp_path / "out") == 128 + number
+    assert signal.getsignal(number) == before
 
 
 def test_existing_files_stay_unless_told_otherwise(window: Window, song: Path, tmp_path: Path, capsys) -> None:

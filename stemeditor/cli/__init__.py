@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import signal
+import sys
+import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -38,19 +43,47 @@ def run(arguments: list[str], open_window: OpenWindow, run_smoke: RunSmoke) -> i
     Returns
     -------
     int
-        0 if all went well, 1 for an error of the user's (one line on stderr), 2 for wrong usage, 130 if interrupted.
+        0 if all went well, 1 for an error of the user's (one line on stderr), 2 for wrong usage, 130 if interrupted,
+        128 and the signal's number if asked to end otherwise.
     """
     command = typer.main.get_command(_app(open_window, run_smoke))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A name that a terminal or pipe cannot show must not cost the rest.
+        sys.stdout.reconfigure(errors="replace")
+    asked: list[int] = []
     try:
-        command.main(arguments, prog_name="stemeditor")
+        with _asked_to_end(asked):
+            command.main(arguments, prog_name="stemeditor")
     except SystemExit as ending:
-        return ending.code if isinstance(ending.code, int) else 0
+        code = ending.code if isinstance(ending.code, int) else 0
+        return 128 + asked[0] if asked else code
     except UserError as problem:
         say(str(problem))
         return 1
     except (KeyboardInterrupt, Cancelled):
-        return 130
+        return 128 + asked[0] if asked else 130
     return 0
+
+
+@contextlib.contextmanager
+def _asked_to_end(asked: list[int]) -> Iterator[None]:
+    """Take signals by which a system ends programs as the person's interruption, to clean up; note them in `asked`."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ended(number: int, frame: object) -> None:
+        asked.append(number)
+        raise KeyboardInterrupt
+
+    # Of the second, which comes when a terminal is closed, not all systems know.
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.signal(number, ended) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _app(open_window: OpenWindow, run_smoke: RunSmoke) -> typer.Typer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 import shutil
 import threading
 from collections.abc import Mapping
@@ -32,6 +33,7 @@ _LARGEST = 4 << 30
 _SPARE = 2 << 30
 """Bytes that stay free on the disk."""
 
+_SUMS = "sums.json"
 _PART, _ENDING = "part-", ".f32"
 
 
@@ -129,7 +131,9 @@ def _folder() -> Path:
 def _entries() -> list[Path]:
     """Return what lies on the disk, the oldest first."""
     with contextlib.suppress(OSError):
-        return sorted(_folder().iterdir(), key=lambda entry: entry.stat().st_mtime)
+        # Systems and people put files of their own into any folder.
+        folders = [entry for entry in _folder().iterdir() if entry.is_dir()]
+        return sorted(folders, key=lambda entry: entry.stat().st_mtime)
     return []
 
 
@@ -150,13 +154,22 @@ def _write(mark: str, stores: Mapping[str, SoundStore], done: int) -> None:
         log.info("%d bytes of finished stems are too much to keep on the disk", size)
         return
     try:
+        sums = []
         # By number: names come from others, too.
         for number, store in enumerate(stores.values()):
+            digest = sha256()
             with (part / f"{number}{_ENDING}").open("wb") as file:
                 for start in range(0, done, _BLOCK):
                     samples = store.audio.slice(start, min(start + _BLOCK, done)).samples
-                    file.write(np.ascontiguousarray(samples.T, "<f4").tobytes())
+                    block = np.ascontiguousarray(samples.T, "<f4").tobytes()
+                    file.write(block)
+                    digest.update(block)
                     release_pages(store.audio)
+                # A machine that loses its power now would else keep the name and lose the sound.
+                file.flush()
+                os.fsync(file.fileno())
+            sums.append(digest.hexdigest())
+        paths.write_whole(part / _SUMS, json.dumps(sums))
         part.replace(entry)
     except OSError:
         shutil.rmtree(part, ignore_errors=True)
@@ -168,13 +181,18 @@ def _read(entry: Path, question: Question, folder: Path, progress: Progress) -> 
     song = question.song
     found = {}
     try:
+        sums = json.loads((entry / _SUMS).read_text(encoding="utf-8"))
         for number, name in enumerate(question.names):
             store = found[name] = SoundStore(song.channels, song.rate, song.frames, folder)
+            digest = sha256()
             with (entry / f"{number}{_ENDING}").open("rb") as file:
                 while block := file.read(_BLOCK * 4 * song.channels):
                     progress.check()
+                    digest.update(block)
                     store.append(np.frombuffer(block, "<f4").reshape(-1, song.channels).T.astype(np.float32))
-    except (OSError, ValueError, FileProblem) as problem:
+            if digest.hexdigest() != sums[number]:
+                raise ValueError(f"{name} is not what it was")
+    except (OSError, ValueError, LookupError, TypeError, FileProblem) as problem:
         log.info("what another run did cannot be read: %s", problem)
         return None
     return found if max(store.filled for store in found.values()) <= song.frames else None

@@ -82,5 +82,13 @@ def test_sound_without_tags_and_no_sound_at_all(tmp_path: Path) -> None:
 
 def test_what_a_format_has_no_room_for_is_left_out(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.flac", SOUND.T, 48000)
-    tags.write(tmp_path / "a.flac", {"title": "One", "a=b": "no", "größe": "no"}, None)
+    tags.write(tmp_path / "a.flac", {"title": "One", "a=b": "no", "größe": "no", "a~b": "no", "": "no"}, None)
     assert tags.read(tmp_path / "a.flac") == ({"title": "One"}, None)
+
+
+@pytest.mark.parametrize("number", ["²", "20240101", "70000/3", "3/²"])
+def test_odd_numbers_of_tracks_cost_nothing(tmp_path: Path, number: str) -> None:
+    write_av(tmp_path / "a.m4a", "aac", "ipod")
+    tags.write(tmp_path / "a.m4a", {"title": "One", "tracknumber": number}, None)
+    found, _ = tags.read(tmp_path / "a.m4a")
+    assert found["title"] == "One"

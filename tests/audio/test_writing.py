@@ -12,6 +12,7 @@ import pytest
 import soundfile
 
 from stemeditor.audio import encoders, files, troubles
+from stemeditor.audio import tags as tagging
 from stemeditor.audio.buffer import Samples
 from stemeditor.errors import Cancelled, FileProblem, UserError
 
@@ -304,3 +305,23 @@ def test_the_table_is_sound() -> None:
         assert len({kind.key for kind in row.subtypes}) == len(row.subtypes)
         assert all(kind.label for kind in row.subtypes)
         assert list(row.rates) == sorted(row.rates)
+
+
+def test_tags_that_cannot_be_written_cost_no_sound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise AttributeError("too long")
+
+    monkeypatch.setattr(tagging, "write", broken)
+    row = files.encoding("flac")
+    files.write(tmp_path / "a.flac", in_pieces(music(9000)), RATE, 2, row, row.subtypes[0].key, TAGS)
+    assert read(tmp_path / "a.flac")[1].shape == (2, 9000)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="all names are text there")
+@pytest.mark.parametrize("row", [row for row in files.ENCODINGS if row.key != "m4a"], ids=lambda row: row.key)
+def test_names_that_are_no_text_are_names(tmp_path: Path, row: files.Encoding) -> None:
+    path = tmp_path / os.fsdecode(b"Caf\xe9" + row.ending.encode())
+    files.write(path, in_pieces(music(9000)), RATE, 2, row, row.subtypes[0].key)
+    assert path.stat().st_size > 1000

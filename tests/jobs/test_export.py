@@ -16,6 +16,7 @@ from stemeditor.jobs.export import (
     file_names,
     mix_item,
     stem_items,
+    targets,
 )
 from stemeditor.progress import Silent, Stoppable
 from stemeditor.project import edits
@@ -160,12 +161,43 @@ def test_templates(template: str, expected: str) -> None:
     assert file_names(song, ("Vocals",), template) == (expected,)
 
 
-@pytest.mark.parametrize("template", ["", "  ", "{stem", "{who}", "{stem}/", "{}", "{stem.x}", "{stem[0]}"])
+@pytest.mark.parametrize(
+    "template",
+    ["", "  ", "{stem", "{who}", "{stem}/", "{}", "{stem.x}", "{stem[0]}", "{stem:d}", "{number:03d}", "{stem!x}"],
+)
 def test_templates_that_make_no_name_are_told(template: str) -> None:
     song = project_of().song
     assert song is not None
     with pytest.raises(UserError, match="template"):
         file_names(song, ("Vocals",), template)
+
+
+def test_long_names_keep_what_tells_them_apart() -> None:
+    song = project_of().song
+    assert song is not None
+    for name in ("x" * 300, "歌" * 200, "🎵" * 150):
+        found = file_names(song, ("Vocals", "Drums"), "{song} {stem}", name)
+        assert [one.rsplit(" ", 1)[1] for one in found] == ["Vocals", "Drums"]
+        assert max(len(one.encode()) for one in found) <= 200
+        assert found[0].startswith(name[:10])
+
+
+def test_float_files_are_only_for_what_needs_them(tmp_path: Path) -> None:
+    quiet = export_stems(request_of(project_of(0.1), tmp_path, encoding="flac", subtype="24", overs="float"), Silent())
+    assert {file.path.suffix for file in quiet.files} == {".flac"}
+    loud = export_stems(request_of(project_of(1.7), tmp_path, encoding="flac", subtype="24", overs="float"), Silent())
+    assert {file.path.suffix for file in loud.files} == {".wav"}
+
+
+def test_what_cannot_be_written_is_known_before(tmp_path: Path) -> None:
+    request = request_of(project_of(), tmp_path)
+    assert [path.name for path in targets(request, ("One", "Two"))] == ["One.wav", "Two.wav"]
+    targets(request, ("One",))[0].parent.mkdir(parents=True, exist_ok=True)
+    targets(request, ("One",))[0].touch()
+    with pytest.raises(FilesExist):
+        targets(request, ("One", "Two"))
+    with pytest.raises(UserError, match="has no “7”"):
+        targets(replace(request, subtype="7"), ("One",))
 
 
 def test_equal_names_get_numbers_also_where_case_is_one() -> None:

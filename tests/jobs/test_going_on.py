@@ -1,5 +1,6 @@
 """Separations that were stopped go on where they were; what a method did once makes the next estimate."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -7,14 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stemeditor import settings
 from stemeditor.errors import Cancelled
 from stemeditor.jobs import speeds, tasks, unfinished
 from stemeditor.jobs.tasks import Grown, SeparateRequest, separate_song
-from stemeditor.methods import registry
+from stemeditor.methods import neural, registry
 from stemeditor.methods.base import OVERLAP, SHIFTS, MethodInfo, Params, Remark, Stems
 from stemeditor.methods.pretrained import OVERLAP_PARAM, SHIFTS_PARAM
 from stemeditor.methods.wiener import refined
 from stemeditor.progress import Progress, Silent
+from stemeditor.settings import Settings
 from tests.helpers.sounds import music, song_of
 
 INFO = MethodInfo(
@@ -107,7 +110,7 @@ def test_it_goes_on_in_another_run_of_the_program(method: Counting, tmp_path: Pa
     # Another run knows only what lies on the disk.
     unfinished._kept.clear()
     (entry,) = unfinished._entries()
-    assert {file.name for file in entry.iterdir()} == {"0.f32", "1.f32", "2.f32"}
+    assert {file.name for file in entry.iterdir()} == {"0.f32", "1.f32", "2.f32", "sums.json"}
     again = separate_song(SeparateRequest(song_of(music(9.0)), "counting", {}, tmp_path), Silent())
     assert method.calls < needed - before + 2
     for name, samples in lanes(whole).items():
@@ -131,6 +134,15 @@ def test_what_lies_on_the_disk_stays_small_and_never_hurts(
     # A file that broke off is no beginning.
     unfinished._kept.clear()
     (unfinished._entries()[-1] / "0.f32").write_bytes(b"abc")
+    method.calls = 0
+    separate_song(asked(0.7), Silent())
+    assert method.calls >= 9
+    # Nor is one that a disk has spoilt.
+    stopped(0.7)
+    unfinished._kept.clear()
+    (unfinished._folder() / ".DS_Store").touch()
+    spoilt = unfinished._entries()[-1] / "1.f32"
+    spoilt.write_bytes(bytes(spoilt.stat().st_size))
     method.calls = 0
     separate_song(asked(0.7), Silent())
     assert method.calls >= 9
@@ -182,3 +194,19 @@ def test_estimates_are_measured_and_know_what_parameters_cost(
     speeds.remember(info, {SHIFTS: 2}, "cpu", 3.0)
     assert speeds.speed(info, {}, "cpu") == pytest.approx(6.0)
     assert speeds.speed(info, {OVERLAP: 0.5, SHIFTS: 2}, "cuda") == pytest.approx(2.0)
+
+
+def test_other_numbers_are_another_question(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = neural.own_folder()
+    folder.mkdir(parents=True)
+    (folder / "mine.safetensors").write_bytes(b"one")
+    first = tasks._numbers("own:mine+classic")
+    assert tasks._numbers("own:mine+classic") == first
+    os.utime(folder / "mine.safetensors", (1, 1))
+    assert tasks._numbers("own:mine+classic") != first
+    settled = tasks._numbers("htdemucs")
+    Settings(settings.file()).set("exact", True)
+    assert tasks._numbers("htdemucs") != settled
+    settled = tasks._numbers("htdemucs")
+    monkeypatch.setattr(tasks, "__version__", "another")
+    assert tasks._numbers("htdemucs") != settled

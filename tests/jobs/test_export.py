@@ -185,7 +185,9 @@ def test_long_names_keep_what_tells_them_apart() -> None:
 def test_float_files_are_only_for_what_needs_them(tmp_path: Path) -> None:
     quiet = export_stems(request_of(project_of(0.1), tmp_path, encoding="flac", subtype="24", overs="float"), Silent())
     assert {file.path.suffix for file in quiet.files} == {".flac"}
-    loud = export_stems(request_of(project_of(1.7), tmp_path, encoding="flac", subtype="24", overs="float"), Silent())
+    loud = export_stems(
+        request_of(project_of(1.7), tmp_path / "loud", encoding="flac", subtype="24", overs="float"), Silent()
+    )
     assert {file.path.suffix for file in loud.files} == {".wav"}
 
 

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -234,6 +235,8 @@ def prepare(key: str, progress: Progress, again: bool = False) -> None:
 def warm(key: str, progress: Progress) -> None:
     """Start the programs that compute a method, while nobody waits for it; one that cannot be used is left alone.
 
+    Then read in what every method says of itself: the first list of methods is not to wait for it.
+
     Parameters
     ----------
     key
@@ -246,7 +249,14 @@ def warm(key: str, progress: Progress) -> None:
         if isinstance(method, Warmable):
             aside(lambda seen: method.warm(), progress)
     except UserError:
-        return
+        pass
+    for other in registry.keys():  # noqa: SIM118 a function, no mapping
+        progress.check()
+        try:
+            registry.info(other)
+        except UserError:
+            continue
+    import_module("stemeditor.jobs.compare")
 
 
 def _prepare(key: str, again: bool, telling: Connection) -> None:

@@ -279,13 +279,20 @@ def learned(song: Audio, method: Method, params: Params, progress: Progress) -> 
 
 def unsuited(song: Audio, info: MethodInfo) -> str:
     """Return why the song does not suit the method, in one sentence; empty if it does."""
-    if not info.stereo or song.frames == 0:
-        return ""
-    if song.channels < 2:
-        return f"{info.name} compares two channels, and this song is mono."
-    if not differs(song):
-        return f"{info.name} compares two channels, and those of this song differ in nothing but level."
-    return ""
+    return unsuited_ones(song, (info,))[info.key]
+
+
+def unsuited_ones(song: Audio, infos: Iterable[MethodInfo]) -> dict[str, str]:
+    """Return the key of each method, and what `unsuited` says of it; the song is looked at once, however many."""
+    picky = {info.key: info for info in infos}
+    told = dict.fromkeys(picky, "")
+    picky = {key: info for key, info in picky.items() if info.stereo and song.frames > 0}
+    if picky and song.channels < 2:
+        told |= {key: f"{info.name} compares two channels, and this song is mono." for key, info in picky.items()}
+    elif picky and not differs(song):
+        words = "compares two channels, and those of this song differ in nothing but level."
+        told |= {key: f"{info.name} {words}" for key, info in picky.items()}
+    return told
 
 
 def hint_instead(info: MethodInfo) -> str:

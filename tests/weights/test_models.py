@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -295,3 +297,15 @@ def test_only_what_computes_a_method_that_is_here_is_started(monkeypatch: pytest
     monkeypatch.setattr(exported, "usable", lambda form: False)
     models.warm("blend", Silent())
     assert started[1:] == ["PyTorch"]
+
+
+def test_the_first_list_of_methods_waits_for_no_imports() -> None:
+    """What is warmed after the start reads in all that the dialogs ask for."""
+    code = (
+        "import sys; from stemeditor.jobs.models import warm; from stemeditor.progress import Silent\n"
+        "warm('classic', Silent()); before = set(sys.modules)\n"
+        "from stemeditor.methods import registry; import stemeditor.jobs.compare\n"
+        "infos = [registry.info(key) for key in registry.keys()]; print(sorted(set(sys.modules) - before))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr

@@ -27,12 +27,13 @@ class Ticks(QListWidget):
         super().__init__()
         self.setAccessibleName("Methods to compare")
         first = (registry.default(), *_BESIDE)
-        for key in registry.ready():
-            info = registry.info(key)
+        infos = [registry.info(key) for key in registry.ready()]
+        troubles = runner.unsuited_ones(song, infos)
+        for info in infos:
             item = QListWidgetItem(info.name)
-            item.setData(Qt.ItemDataRole.UserRole, key)
+            item.setData(Qt.ItemDataRole.UserRole, info.key)
             item.setSizeHint(QSize(0, _ROW_PIXELS))
-            trouble = runner.unsuited(song, info)
+            trouble = troubles[info.key]
             item.setToolTip(trouble or f"{info.family.capitalize()}. {info.sentence}")
             if trouble:
                 item.setFlags(Qt.ItemFlag.NoItemFlags)
@@ -40,7 +41,7 @@ class Ticks(QListWidget):
                 item.setFlags(
                     Qt.ItemFlag.ItemIsUserCheckable | Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
                 )
-                item.setCheckState(Qt.CheckState.Checked if key in first else Qt.CheckState.Unchecked)
+                item.setCheckState(Qt.CheckState.Checked if info.key in first else Qt.CheckState.Unchecked)
             self.addItem(item)
 
     @property

@@ -7,14 +7,15 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage, QPixmap
-from PySide6.QtWidgets import QComboBox, QDialog, QFileDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from stemeditor.app.panels.passing import Passing
 from stemeditor.app.theme import Theme
 from stemeditor.errors import UserError
 from stemeditor.evaluation.protocol import METRICS, Table
 
 
-class ChartDialog(QDialog):
+class ChartDialog(Passing):
     """Quality by stem and method, and quality over speed."""
 
     def __init__(self, table: Table, theme: Theme, parent: QWidget | None = None) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialogButtonBox, QLabel, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
+from stemeditor.app.panels.passing import Passing
 from stemeditor.methods import registry
 from stemeditor.methods.ensemble import JOIN
 
 
-class CombineDialog(QDialog):
+class CombineDialog(Passing):
     """The methods that can be used now; two of them or more make an ensemble."""
 
     def __init__(self, parent: QWidget | None = None) -> None:

@@ -10,7 +10,6 @@ from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QCheckBox,
     QComboBox,
-    QDialog,
     QFileDialog,
     QHBoxLayout,
     QLabel,
@@ -23,6 +22,7 @@ from PySide6.QtWidgets import (
 from stemeditor.app.audition import SONG, TRUE, audition_of, scores_of
 from stemeditor.app.controller import Controller
 from stemeditor.app.messages import INFO, Notice
+from stemeditor.app.panels.passing import Passing
 from stemeditor.app.panels.picture import Picture
 from stemeditor.app.panels.ranking import LETTERS, Ranking, RankingRow
 from stemeditor.app.panels.stretch import Stretch
@@ -46,7 +46,7 @@ _PLAIN = (
 )
 
 
-class CompareDialog(QDialog):
+class CompareDialog(Passing):
     """Runs methods on a stretch of the open song, and lets them be heard in its place while the dialog is open."""
 
     def __init__(self, controller: Controller, theme: Theme, parent: QWidget | None = None) -> None:

@@ -9,7 +9,6 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import (
     QButtonGroup,
     QComboBox,
-    QDialog,
     QDialogButtonBox,
     QFileDialog,
     QFormLayout,
@@ -28,6 +27,7 @@ from PySide6.QtWidgets import (
 from stemeditor.app.controller import Controller
 from stemeditor.app.forms import LIST_ITEM_HEIGHT, heading
 from stemeditor.app.job_state import ExportQuestion
+from stemeditor.app.panels.passing import Passing
 from stemeditor.audio.files import ENCODINGS, encoding
 from stemeditor.errors import UserError
 from stemeditor.jobs.export import (
@@ -47,7 +47,7 @@ from stemeditor.project.model import SONG_ROLE
 STEMS, MIX, ALL_BUT = "stems", "mix", "all but"
 
 
-class ExportDialog(QDialog):
+class ExportDialog(Passing):
     """Stems, the mix, or everything but one."""
 
     def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:

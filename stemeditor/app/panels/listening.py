@@ -12,7 +12,6 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QCloseEvent, QKeyEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
-    QDialog,
     QFileDialog,
     QHBoxLayout,
     QHeaderView,
@@ -29,6 +28,7 @@ from PySide6.QtWidgets import (
 from stemeditor import paths
 from stemeditor.app.audition import Audition
 from stemeditor.app.controller import Controller
+from stemeditor.app.panels.passing import Passing
 from stemeditor.audio.buffer import Audio
 from stemeditor.errors import UserError
 from stemeditor.evaluation.listening import ANCHOR, LETTERS, REFERENCE, SCALES, Book, Trial, trials
@@ -57,7 +57,7 @@ def excerpts(frames: int, rate: int) -> tuple[tuple[int, int], ...]:
     return tuple((start, min(start + length, frames)) for start in starts)
 
 
-class ListeningDialog(QDialog):
+class ListeningDialog(Passing):
     """One listener after the other judges the same conditions; answers are kept after every trial.
 
     Parameters

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from stemeditor.app.controller import Controller
+from stemeditor.app.panels.passing import Passing
 from stemeditor.errors import UserError
 from stemeditor.jobs.job import Job
 from stemeditor.jobs.tasks import PartsRequest, list_parts
@@ -39,7 +40,7 @@ _TIPS = (
 )
 
 
-class PartsDialog(QDialog):
+class PartsDialog(Passing):
     """Finds the parts in the background, shows them loudest first, and lets each be moved to another stem.
 
     Attributes

@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 from stemeditor.app.controller import Controller
 from stemeditor.app.forms import LIST_ITEM_HEIGHT, Form
 from stemeditor.app.panels.fetching import fetching_of
+from stemeditor.app.panels.passing import Passing
 from stemeditor.app.panels.presets import Presets, duration_text
 from stemeditor.app.theme import font
 from stemeditor.errors import UserError
@@ -41,7 +42,7 @@ _SETTLED_MS = 300
 _ADD = "Add a network…"
 
 
-class SeparateDialog(QDialog):
+class SeparateDialog(Passing):
     """All methods, what they do, what they take for this song, and their parameters."""
 
     def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
@@ -65,6 +66,7 @@ class SeparateDialog(QDialog):
         self.nothing.setText("No method matches.")
         self._told: dict[str, str] = {}
         self._trouble = ""
+        self._over = False
         self._keys: tuple[str, ...] = ()
         self._rows: dict[str, int] = {}
         self._missing: dict[str, Missing | None] = {}
@@ -176,6 +178,11 @@ class SeparateDialog(QDialog):
         chosen = controller.settings.text("method")
         self.choose(chosen if chosen in self._rows else registry.default())
         self.methods.itemDoubleClicked.connect(self._start)
+
+    def done(self, result: int) -> None:
+        """End; what is being added goes on, and finds nobody here."""
+        self._over = True
+        super().done(result)
 
     @property
     def key(self) -> str:
@@ -361,15 +368,19 @@ class SeparateDialog(QDialog):
     def import_files(self, files: tuple[Path, ...]) -> None:
         """Take in files of a network, and choose the method that uses them; say what is wrong if they are none."""
 
+        def added(key: str) -> None:
+            if not self._over:
+                self._added(key)
+
         def failed(error: UserError) -> bool:
+            if self._over:
+                return False
             self.trouble.setText(str(error))
             self.trouble.setVisible(True)
             return True
 
         run = self._controller.compute
-        self._adding = run(
-            "Import a model", import_model, ImportRequest(files), lambda piece: None, self._added, failed, NET
-        )
+        self._adding = run("Import a model", import_model, ImportRequest(files), lambda piece: None, added, failed, NET)
         self._show_adding()
 
     def _show_adding(self) -> None:

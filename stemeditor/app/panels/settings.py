@@ -21,12 +21,13 @@ from stemeditor import __version__
 from stemeditor.app.actions import TABLE
 from stemeditor.app.audio_out import AudioOut
 from stemeditor.app.forms import Form
+from stemeditor.app.panels.passing import Passing
 from stemeditor.settings import Settings
 
 _DEVICE = "output_device"
 
 
-class SettingsDialog(QDialog):
+class SettingsDialog(Passing):
     """Every setting that has a label; a change is kept at once."""
 
     def __init__(self, settings: Settings, output: AudioOut, parent: QWidget | None = None) -> None:
@@ -63,7 +64,7 @@ class SettingsDialog(QDialog):
         self._settings.set(_DEVICE, self.device.currentData())
 
 
-class ShortcutsDialog(QDialog):
+class ShortcutsDialog(Passing):
     """All shortcuts, from the table of actions."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -97,7 +98,7 @@ class ShortcutsDialog(QDialog):
         layout.insertWidget(0, self.table, 1)
 
 
-class AboutDialog(QDialog):
+class AboutDialog(Passing):
     """Version, licence, and whose work is in it."""
 
     def __init__(self, parent: QWidget | None = None) -> None:

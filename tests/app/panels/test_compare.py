@@ -42,8 +42,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def dialog(parts: Parts, folder: Path, qtbot: QtBot) -> Iterator[CompareDialog]:
-    """The panel on that song, with the true stems found beside it."""
+def dialog(parts: Parts, folder: Path, qtbot: QtBot) -> CompareDialog:
+    """The panel on that song, with the true stems found beside it; it is closed when the test is over."""
     parts.controller.open(folder / "mixture.wav")
     qtbot.waitUntil(lambda: parts.controller.can_separate, timeout=20000)
     made = CompareDialog(parts.controller, DARK, parts.window)
@@ -52,8 +52,7 @@ def dialog(parts: Parts, folder: Path, qtbot: QtBot) -> Iterator[CompareDialog]:
     qtbot.waitUntil(
         lambda: "drums, vocals" in made.true.told.text() or "vocals, drums" in made.true.told.text(), timeout=20000
     )
-    yield made
-    made.done(0)
+    return made
 
 
 def tick(dialog: CompareDialog, *keys: str) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt, QTimer
-from PySide6.QtWidgets import QApplication, QMessageBox
+from PySide6.QtWidgets import QApplication, QDialog, QMessageBox
 from pytestqt.qtbot import QtBot
 
 from stemeditor.app.actions import TABLE
@@ -299,6 +299,28 @@ def test_settings_are_kept_at_once(parts: Parts, qtbot: QtBot) -> None:
     dialog._device_chosen(0)
     assert parts.settings.text("output_device") == "Headphones"
     qtbot.waitUntil(lambda: parts.output.status.kind == "silent")
+
+
+@pytest.mark.parametrize(
+    "action", ["method", "compare", "export", "settings", "shortcuts", "about"], ids=lambda action: action
+)
+def test_a_closed_dialog_is_gone(show: Show, qtbot: QtBot, action: str) -> None:
+    parts = show()
+    closed: list[str] = []
+
+    def close() -> None:
+        dialog = QApplication.activeModalWidget()
+        closed.append(type(dialog).__name__)
+        dialog.close()
+
+    QTimer.singleShot(200, close)
+    parts.window.actions_[action].trigger()
+    assert closed != ["NoneType"]
+    qtbot.waitUntil(lambda: parts.window.findChildren(QDialog) == [])
+    # What goes on tells nobody who is no more.
+    parts.controller.jobs_changed.emit()
+    parts.controller.changed.emit()
+    qtbot.wait(50)
 
 
 def test_the_help_pages_tell_what_there_is(qtbot: QtBot) -> None:

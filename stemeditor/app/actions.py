@@ -210,7 +210,7 @@ TABLE: tuple[Row, ...] = (
         "&Undo",
         ("Ctrl+Z",),
         lambda w: w.controller.undo(),
-        lambda w: w.controller.document.undo_name is not None,
+        lambda w: w.controller.can_undo,
     ),
     Row(
         "redo",
@@ -218,7 +218,7 @@ TABLE: tuple[Row, ...] = (
         "&Redo",
         ("Ctrl+Shift+Z", "Ctrl+Y"),
         lambda w: w.controller.redo(),
-        lambda w: w.controller.document.redo_name is not None,
+        lambda w: w.controller.can_redo,
     ),
     Row(
         "separate",

@@ -1,4 +1,4 @@
-"""The verbs of the program. No widgets in here."""
+"""The verbs of the program that take long, above those that do not (`desk`). No widgets in here."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import Signal
 
 from stemeditor import paths
 from stemeditor.app.audio_out import AudioOut
+from stemeditor.app.desk import Desk
 from stemeditor.app.job_state import ExportQuestion, JobState, Ongoing
 from stemeditor.app.messages import INFO, WARNING, Notice, notice_of
 from stemeditor.app.relay import Relay
@@ -18,10 +19,9 @@ from stemeditor.errors import UserError
 from stemeditor.jobs.job import Advanced, Crashed, Done, Event, Failed, Job, Posted, Started, Stopped
 from stemeditor.jobs.pool import COMPUTE, DISK, VIEW, Pool
 from stemeditor.methods.base import ParamValue, Remark
-from stemeditor.mixing.mix import Mix
 from stemeditor.mixing.player import Player
 from stemeditor.project import edits
-from stemeditor.project.document import Change, Document
+from stemeditor.project.document import Document
 from stemeditor.project.model import Project, Song
 from stemeditor.settings import Settings
 
@@ -32,22 +32,18 @@ def _ignore(piece: object) -> None:
     """A job whose pieces nobody needs."""
 
 
-class Controller(QObject):
+class Controller(Desk):
     """What a person can do, as methods. Main thread only.
 
     Every verb returns at once. What takes long runs in the pool on a frozen request; answers come back through the
     relay, and one whose question is no longer asked is dropped.
     """
 
-    changed = Signal()
-    """What is shown, or the history, is another."""
     grown = Signal(object)
     """(tuple of lane ids): more of their sound is final."""
     jobs_changed = Signal()
     noticed = Signal(object)
     """(Notice)"""
-    transport_changed = Signal()
-    """Playing, loop, selection or current lane are other."""
     asked = Signal(object)
     """(ExportQuestion)"""
 
@@ -61,32 +57,20 @@ class Controller(QObject):
         pool: Pool,
         cache_folder: Path,
     ) -> None:
-        super().__init__()
-        self.document = document
-        self.player = player
+        super().__init__(document, player)
         self.output = output
         self.settings = settings
         self.pool = pool
-        self.selection: tuple[int, int] | None = None
-        self.looping = False
-        self.current_lane: str | None = None
         self._relay = relay
         self.cache_folder = cache_folder
         self._ongoing: dict[int, Ongoing] = {}
         self._states: dict[int, JobState] = {}
         self._opening: Job | None = None
         self._separation: Job | None = None
-        self._audition: tuple[Mix, tuple[int, int] | None] | None = None
         self._closed = False
-        document.listen(self._document_changed)
         relay.receive(self._arrived)
 
     # Asking
-
-    @property
-    def project(self) -> Project:
-        """What is seen and heard."""
-        return self.document.shown
 
     @property
     def jobs(self) -> tuple[JobState, ...]:
@@ -112,6 +96,16 @@ class Controller(QObject):
     def closed(self) -> bool:
         """Whether the program is ending."""
         return self._closed
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether undo takes a step back; not to another song while this one is taken apart."""
+        return super().can_undo and not (self.separating and self.document.undo_changes_song)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether redo brings a step back; not to another song while this one is taken apart."""
+        return super().can_redo and not (self.separating and self.document.redo_changes_song)
 
     def estimate_s(self, method: str, params: Mapping[str, ParamValue] | None = None) -> float | None:
         """Return about how long a method takes for this song, in seconds; None without a song.
@@ -213,108 +207,6 @@ class Controller(QObject):
         self._ongoing[job.id] = Ongoing(job, _ignore, done, lambda error: True)
         return job
 
-    # Editing
-
-    def undo(self) -> None:
-        """Take the last step back."""
-        self.document.undo()
-        self._check_separation()
-
-    def redo(self) -> None:
-        """Bring the last undone step back."""
-        self.document.redo()
-        self._check_separation()
-
-    def set_gain(self, lane_id: str, gain: float) -> None:
-        """Set a lane's linear gain; a drag is one step."""
-        self._edit(lane_id, "Gain of", lambda p: edits.set_gain(p, lane_id, gain), "gain")
-
-    def set_pan(self, lane_id: str, pan: float) -> None:
-        """Set a lane's pan (-1 to 1); a drag is one step."""
-        self._edit(lane_id, "Pan of", lambda p: edits.set_pan(p, lane_id, pan), "pan")
-
-    def end_drag(self) -> None:
-        """Say that the mouse was let go: the next change is a step of its own."""
-        self.document.seal()
-
-    def set_muted(self, lane_id: str, on: bool) -> None:
-        """Mute or unmute a lane."""
-        self._edit(lane_id, "Mute" if on else "Unmute", lambda p: edits.set_muted(p, lane_id, on))
-
-    def set_soloed(self, lane_id: str, on: bool) -> None:
-        """Solo or unsolo a lane; solos add."""
-        self._edit(lane_id, "Solo" if on else "Unsolo", lambda p: edits.set_soloed(p, lane_id, on))
-
-    def solo_only(self, lane_id: str) -> None:
-        """Solo this lane alone."""
-        self._edit(lane_id, "Solo only", lambda p: edits.solo_only(p, lane_id))
-
-    def clear_solo(self) -> None:
-        """Take every solo off."""
-        self.document.apply("Clear solo", edits.clear_solo)
-
-    def rename(self, lane_id: str, name: str) -> None:
-        """Give a lane another name."""
-        self._edit(lane_id, "Rename", lambda p: edits.rename(p, lane_id, name))
-
-    def move_lane(self, lane_id: str, index: int) -> None:
-        """Put a lane at another place."""
-        self._edit(lane_id, "Move", lambda p: edits.move_lane(p, lane_id, index))
-
-    def set_master_gain(self, gain: float) -> None:
-        """Set the gain of the sum; a drag is one step."""
-        self.document.apply("Master gain", lambda p: edits.set_master_gain(p, gain), "master gain")
-
-    # Transport
-
-    def play_pause(self) -> None:
-        """Play if paused, pause if playing."""
-        if self.project.song is None:
-            return
-        if self.player.playing:
-            self.player.pause()
-        else:
-            self.player.play()
-        self.transport_changed.emit()
-
-    def stop(self) -> None:
-        """Stop, and go back to where playing began."""
-        self.player.stop()
-        self.transport_changed.emit()
-
-    def seek(self, frame: int) -> None:
-        """Go to a frame, held within the song."""
-        self.player.seek(min(max(int(frame), 0), self.project.frames))
-        self.transport_changed.emit()
-
-    def set_looping(self, on: bool) -> None:
-        """Loop the selection, or the whole song if nothing is selected."""
-        self.looping = on
-        self._loop()
-
-    def set_selection(self, start: int, stop: int) -> None:
-        """Select the frames [start, stop), held within the song, in any order; an empty one clears."""
-        start, stop = sorted((int(start), int(stop)))
-        start, stop = max(start, 0), min(stop, self.project.frames)
-        self.selection = (start, stop) if stop > start else None
-        self._loop()
-
-    def clear_selection(self) -> None:
-        """Select nothing."""
-        self.selection = None
-        self._loop()
-
-    def audition(self, mix: Mix | None, loop: tuple[int, int] | None = None) -> None:
-        """Let a panel be heard in the place of the project; None gives the project back."""
-        self._audition = None if mix is None else (mix, loop)
-        self._tell_player()
-
-    def set_current_lane(self, lane_id: str | None) -> None:
-        """Choose the lane that keys act on."""
-        if lane_id != self.current_lane:
-            self.current_lane = lane_id
-            self.transport_changed.emit()
-
     def notice(self, notice: Notice) -> None:
         """Tell the user something."""
         self.noticed.emit(notice)
@@ -330,20 +222,6 @@ class Controller(QObject):
         self.output.close()
 
     # Inside
-
-    def _edit(self, lane_id: str, verb: str, change: Change, merge: str = "") -> None:
-        if self.project.has_lane(lane_id):
-            name = self.project.lane(lane_id).name
-            self.document.apply(f"{verb} {name.lower()}", change, f"{merge} {lane_id}" if merge else "")
-
-    def _loop(self) -> None:
-        self._tell_player()
-        self.transport_changed.emit()
-
-    def _tell_player(self) -> None:
-        whole = (0, self.project.frames)
-        loop = (self.selection or whole) if self.looping and self.project.frames else None
-        self.player.mix, self.player.loop = self._audition or (self.project.mix(), loop)
 
     def _start(
         self,
@@ -470,26 +348,6 @@ class Controller(QObject):
         what = f"“{result.files[0].path.name}”" if count == 1 else f"{count} files"
         down = f" Everything was turned down alike to {result.gain:.2f}." if result.gain != 1.0 else ""
         self.noticed.emit(Notice(INFO, f"{what} written to {folder.name or folder}.{down}", folder=folder))
-
-    def _check_separation(self) -> None:
-        """Stop a separation whose song is no longer open."""
-        song = self.document.base.song
-        if self._separation is not None and (song is None or song.id != self._separation.owner):
-            self.cancel_separation()
-
-    def _rewind(self) -> None:
-        self.player.pause()
-        self.player.seek(0)
-        self.selection = None
-
-    def _document_changed(self) -> None:
-        project = self.project
-        if self.selection is not None and self.selection[1] > project.frames:
-            self.selection = None
-        self._loop()
-        if self.current_lane is None or not project.has_lane(self.current_lane):
-            self.set_current_lane(project.lanes[0].id if project.lanes else None)
-        self.changed.emit()
 
 
 def _with_song(preview: Project, song: Song) -> Project:

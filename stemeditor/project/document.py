@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from stemeditor.project.history import History
+from stemeditor.project.history import History, Step
 from stemeditor.project.model import Project
 
 Change = Callable[[Project], Project]
@@ -20,8 +20,9 @@ class _Preview:
 class Document:
     """The present project, its history, what is on its way, and who wants to know. Main thread only.
 
-    A *preview* is a result that is still being computed: it is shown and heard, and edits reach it, but it is not part
-    of the history until it is committed, so that a cancelled or failed job leaves nothing behind.
+    A *preview* is a result that is still being computed: it is shown and heard, edits reach it and can be taken back,
+    but it is not part of the project until it is committed, so that a cancelled or failed job leaves nothing behind.
+    While there is one, undo and redo keep to the song that it belongs to.
     """
 
     def __init__(self) -> None:
@@ -47,12 +48,22 @@ class Document:
     @property
     def undo_name(self) -> str | None:
         """Name of what undo would take back."""
-        return self._history.undo_name
+        return self._history.undo_name if self._reachable(self._history.before) else None
 
     @property
     def redo_name(self) -> str | None:
         """Name of what redo would bring back."""
-        return self._history.redo_name
+        return self._history.redo_name if self._reachable(self._history.after) else None
+
+    @property
+    def undo_changes_song(self) -> bool:
+        """Whether undo leads to another song, or to none."""
+        return self._history.before is not None and _song_id(self._history.before.state) != _song_id(self.base)
+
+    @property
+    def redo_changes_song(self) -> bool:
+        """Whether redo leads to another song, or to none."""
+        return self._history.after is not None and _song_id(self._history.after.state) != _song_id(self.base)
 
     def listen(self, listener: Callable[[], None]) -> None:
         """Call `listener()` after every change of `shown` or of the history."""
@@ -63,16 +74,19 @@ class Document:
 
         A change that changes nothing makes no step. A preview gets the same change.
         """
-        before = self.base
+        before, shown = self.base, self.shown
         after = change(before)
-        preview = self._preview
-        shown = preview.state if preview else None
-        if preview is not None:
-            self._preview = replace(preview, state=change(preview.state))
-        if after is not before:
+        if self._preview is None:
+            if after is before:
+                return
             self._history.add(name, after, merge)
-        if after is not before or (self._preview is not None and self._preview.state is not shown):
-            self._tell()
+        else:
+            state = change(shown)
+            if after is before and state is shown:
+                return
+            self._preview = replace(self._preview, state=state)
+            self._history.add(name, after, merge, state)
+        self._tell()
 
     def seal(self) -> None:
         """End a drag: the next change is a step of its own."""
@@ -80,12 +94,12 @@ class Document:
 
     def undo(self) -> None:
         """Take the last step back."""
-        if self._history.undo():
+        if self.undo_name is not None and self._history.undo():
             self._rejoin()
 
     def redo(self) -> None:
         """Bring the last undone step back."""
-        if self._history.redo():
+        if self.redo_name is not None and self._history.redo():
             self._rejoin()
 
     def begin_preview(self, state: Project, rejoin: Callable[[Project, Project], Project]) -> None:
@@ -96,8 +110,10 @@ class Document:
         state
             What to show.
         rejoin
-            (project, preview) -> preview: how the preview looks after undo or redo changed the project.
+            (project, preview) -> preview: how the preview looks after undo or redo led to a project from before it.
         """
+        self._history.settle()
+        self._history.see(state)
         self._preview = _Preview(state, rejoin)
         self._tell()
 
@@ -113,6 +129,7 @@ class Document:
             raise RuntimeError("there is no preview to commit")
         state = finish(self._preview.state)
         self._preview = None
+        self._history.settle()
         self._history.add(name, state)
         self._tell()
 
@@ -120,14 +137,27 @@ class Document:
         """Forget the preview; the project is as it was."""
         if self._preview is not None:
             self._preview = None
+            self._history.settle()
             self._tell()
+
+    def _reachable(self, step: Step | None) -> bool:
+        """Whether undo or redo may lead there: not to another song under what is on its way."""
+        if step is None or self._preview is None or step.preview is not None:
+            return step is not None
+        return _song_id(step.state) == _song_id(self.base) == _song_id(self._preview.state)
 
     def _rejoin(self) -> None:
         if self._preview is not None:
-            state = self._preview.rejoin(self.base, self._preview.state)
+            now, seen = self._preview.state, self._history.preview
+            state = self._preview.rejoin(self.base, now) if seen is None else replace(seen, filled=now.filled)
             self._preview = replace(self._preview, state=state)
+            self._history.see(state)
         self._tell()
 
     def _tell(self) -> None:
         for listener in list(self._listeners):
             listener()
+
+
+def _song_id(project: Project) -> str:
+    return project.song.id if project.song else ""

@@ -20,10 +20,11 @@ from stemeditor.methods import registry
 from stemeditor.methods.base import MethodInfo, Params, Stems
 from stemeditor.mixing.player import Player
 from stemeditor.progress import Progress
+from stemeditor.project import edits
 from stemeditor.project.document import Document
 from stemeditor.settings import Settings
 from tests.conftest import ExpectedLogs
-from tests.helpers.sounds import music, tone, write_wav
+from tests.helpers.sounds import music, song_of, tone, write_wav
 
 
 class Output:
@@ -162,6 +163,51 @@ def test_lanes_fill_and_can_be_mixed_while_the_rest_is_computed(
     assert controller.project.lane(left.id).gain == 0.5
 
 
+def test_undo_takes_back_what_was_done_to_growing_stems_and_never_the_song_under_them(
+    controller, qtbot: QtBot, song_path: Path, method: Halves
+) -> None:
+    open_song(controller, qtbot, song_path)
+    song = controller.project.song
+    controller.separate()
+    assert not controller.can_undo, "not even before the first stems are there"
+    qtbot.waitUntil(lambda: controller.document.previewing, timeout=5000)
+    left = controller.project.stems[0].id
+    controller.set_soloed(left, True)
+    controller.set_gain(left, 0.5)
+    for _ in range(5):
+        controller.undo()
+    assert controller.separating
+    assert controller.project.song is song
+    assert not controller.project.lane(left).soloed
+    assert controller.project.lane(left).gain == 1.0
+    assert not controller.can_undo
+    controller.redo()
+    assert controller.project.lane(left).soloed
+    method.go.set()
+    qtbot.waitUntil(lambda: not controller.separating, timeout=10000)
+    assert controller.project.lane(left).soloed
+    controller.undo()
+    assert controller.project.stems == ()
+    controller.undo()
+    assert controller.project.song is None
+
+
+def test_undo_keeps_its_hands_off_the_old_song_while_another_is_read(controller, qtbot: QtBot, song_path: Path) -> None:
+    open_song(controller, qtbot, song_path)
+    lane = controller.project.lanes[0].id
+    controller.set_gain(lane, 0.5)
+    growing = edits.open_song(song_of(music(1.0)))
+    controller.document.begin_preview(growing, lambda base, preview: preview)
+    assert not controller.can_undo
+    controller.set_muted(controller.project.lanes[0].id, True)
+    controller.undo()
+    assert not controller.project.lanes[0].muted
+    assert not controller.can_undo
+    controller.document.drop_preview()
+    assert controller.project.lane(lane).gain == 0.5
+    assert controller.can_undo
+
+
 def test_cancel_is_obeyed_within_a_third_of_a_second_and_silent(
     controller, qtbot: QtBot, song_path: Path, method: Halves
 ) -> None:
@@ -187,6 +233,7 @@ def test_a_late_answer_is_dropped(controller, qtbot: QtBot, song_path: Path, tmp
     deadline = time.monotonic() + 5
     while controller.pool._jobs and time.monotonic() < deadline:
         time.sleep(0.005)
+    controller.cancel_separation()
     controller.undo()
     assert controller.project.song is None
     qtbot.wait(50)

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -191,6 +192,47 @@ def test_undo_under_a_preview_reaches_the_project_and_keeps_the_preview() -> Non
     assert document.shown.has_lane("vocals")
 
 
+def test_edits_of_a_preview_are_steps_until_it_ends_and_then_those_that_changed_nothing_else_are_gone() -> None:
+    document = opened()
+    document.apply("Pan", lambda p: edits.set_pan(p, "s/song", 0.5))
+    preview_of(document)
+    document.apply("Solo", lambda p: edits.set_soloed(p, "vocals", True))
+    document.apply("Master", lambda p: edits.set_master_gain(p, 0.5))
+    for gain in (0.9, 0.8):
+        document.apply("Gain", lambda p, gain=gain: edits.set_gain(p, "drums", gain), "gain drums")
+    document.update_preview(lambda preview: replace(preview, filled=700))
+    document.undo()
+    assert document.shown.lane("drums").gain == 1.0, "a drag is one step here, too"
+    document.undo()
+    assert (document.base.master_gain, document.shown.master_gain) == (1.0, 1.0)
+    assert document.shown.lane("vocals").soloed
+    assert document.shown.filled == 700, "what has come since does not go"
+    document.redo()
+    document.redo()
+    assert document.shown.lane("drums").gain == 0.8
+    document.drop_preview()
+    assert document.undo_name == "Master"
+    document.undo()
+    assert document.undo_name == "Pan"
+    document.redo()
+    assert document.redo_name is None
+    assert document.base.master_gain == 0.5
+
+
+def test_under_a_preview_undo_stays_with_its_song() -> None:
+    document = opened()
+    document.apply("Pan", lambda p: edits.set_pan(p, "s/song", 0.5))
+    preview_of(document)
+    document.undo()
+    assert document.base.lane("s/song").pan == 0.0
+    assert document.undo_name is None
+    document.undo()
+    assert document.base.song is not None
+    document.apply("Solo", lambda p: edits.set_soloed(p, "vocals", True))
+    document.undo()
+    assert not document.shown.lane("vocals").soloed
+
+
 def test_listeners_hear_of_changes_and_of_nothing_else() -> None:
     document = opened()
     heard: list[Project] = []
@@ -203,8 +245,6 @@ def test_listeners_hear_of_changes_and_of_nothing_else() -> None:
 
 
 def test_while_stems_are_on_their_way_the_song_plays_where_they_are_not() -> None:
-    from dataclasses import replace
-
     project = replace(separated(), filled=400)
     mix = project.mix()
     out = mix.render(0, 1000)

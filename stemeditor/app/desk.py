@@ -1,0 +1,185 @@
+"""The verbs that act on what is there, at once: editing, mixing, playing, selecting. No widgets in here."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject, Signal
+
+from stemeditor.mixing.mix import Mix
+from stemeditor.mixing.player import Player
+from stemeditor.project import edits
+from stemeditor.project.document import Change, Document
+from stemeditor.project.model import Project
+
+
+class Desk(QObject):
+    """Where a person works with what is open. Main thread only.
+
+    Parameters
+    ----------
+    document
+        What is worked on.
+    player
+        What plays it.
+    """
+
+    changed = Signal()
+    """What is shown, or the history, is another."""
+    transport_changed = Signal()
+    """Playing, loop, selection or current lane are other."""
+
+    def __init__(self, document: Document, player: Player) -> None:
+        super().__init__()
+        self.document = document
+        self.player = player
+        self.selection: tuple[int, int] | None = None
+        self.looping = False
+        self.current_lane: str | None = None
+        self._audition: tuple[Mix, tuple[int, int] | None] | None = None
+        document.listen(self._document_changed)
+
+    @property
+    def project(self) -> Project:
+        """What is seen and heard."""
+        return self.document.shown
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether undo takes a step back."""
+        return self.document.undo_name is not None
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether redo brings a step back."""
+        return self.document.redo_name is not None
+
+    # Editing
+
+    def undo(self) -> None:
+        """Take the last step back."""
+        if self.can_undo:
+            self.document.undo()
+
+    def redo(self) -> None:
+        """Bring the last undone step back."""
+        if self.can_redo:
+            self.document.redo()
+
+    def set_gain(self, lane_id: str, gain: float) -> None:
+        """Set a lane's linear gain; a drag is one step."""
+        self._edit(lane_id, "Gain of", lambda p: edits.set_gain(p, lane_id, gain), "gain")
+
+    def set_pan(self, lane_id: str, pan: float) -> None:
+        """Set a lane's pan (-1 to 1); a drag is one step."""
+        self._edit(lane_id, "Pan of", lambda p: edits.set_pan(p, lane_id, pan), "pan")
+
+    def end_drag(self) -> None:
+        """Say that the mouse was let go: the next change is a step of its own."""
+        self.document.seal()
+
+    def set_muted(self, lane_id: str, on: bool) -> None:
+        """Mute or unmute a lane."""
+        self._edit(lane_id, "Mute" if on else "Unmute", lambda p: edits.set_muted(p, lane_id, on))
+
+    def set_soloed(self, lane_id: str, on: bool) -> None:
+        """Solo or unsolo a lane; solos add."""
+        self._edit(lane_id, "Solo" if on else "Unsolo", lambda p: edits.set_soloed(p, lane_id, on))
+
+    def solo_only(self, lane_id: str) -> None:
+        """Solo this lane alone."""
+        self._edit(lane_id, "Solo only", lambda p: edits.solo_only(p, lane_id))
+
+    def clear_solo(self) -> None:
+        """Take every solo off."""
+        self.document.apply("Clear solo", edits.clear_solo)
+
+    def rename(self, lane_id: str, name: str) -> None:
+        """Give a lane another name."""
+        self._edit(lane_id, "Rename", lambda p: edits.rename(p, lane_id, name))
+
+    def move_lane(self, lane_id: str, index: int) -> None:
+        """Put a lane at another place."""
+        self._edit(lane_id, "Move", lambda p: edits.move_lane(p, lane_id, index))
+
+    def set_master_gain(self, gain: float) -> None:
+        """Set the gain of the sum; a drag is one step."""
+        self.document.apply("Master gain", lambda p: edits.set_master_gain(p, gain), "master gain")
+
+    # Transport
+
+    def play_pause(self) -> None:
+        """Play if paused, pause if playing."""
+        if self.project.song is None:
+            return
+        if self.player.playing:
+            self.player.pause()
+        else:
+            self.player.play()
+        self.transport_changed.emit()
+
+    def stop(self) -> None:
+        """Stop, and go back to where playing began."""
+        self.player.stop()
+        self.transport_changed.emit()
+
+    def seek(self, frame: int) -> None:
+        """Go to a frame, held within the song."""
+        self.player.seek(min(max(int(frame), 0), self.project.frames))
+        self.transport_changed.emit()
+
+    def set_looping(self, on: bool) -> None:
+        """Loop the selection, or the whole song if nothing is selected."""
+        self.looping = on
+        self._loop()
+
+    def set_selection(self, start: int, stop: int) -> None:
+        """Select the frames [start, stop), held within the song, in any order; an empty one clears."""
+        start, stop = sorted((int(start), int(stop)))
+        start, stop = max(start, 0), min(stop, self.project.frames)
+        self.selection = (start, stop) if stop > start else None
+        self._loop()
+
+    def clear_selection(self) -> None:
+        """Select nothing."""
+        self.selection = None
+        self._loop()
+
+    def audition(self, mix: Mix | None, loop: tuple[int, int] | None = None) -> None:
+        """Let a panel be heard in the place of the project; None gives the project back."""
+        self._audition = None if mix is None else (mix, loop)
+        self._tell_player()
+
+    def set_current_lane(self, lane_id: str | None) -> None:
+        """Choose the lane that keys act on."""
+        if lane_id != self.current_lane:
+            self.current_lane = lane_id
+            self.transport_changed.emit()
+
+    # Inside
+
+    def _edit(self, lane_id: str, verb: str, change: Change, merge: str = "") -> None:
+        if self.project.has_lane(lane_id):
+            name = self.project.lane(lane_id).name
+            self.document.apply(f"{verb} {name.lower()}", change, f"{merge} {lane_id}" if merge else "")
+
+    def _loop(self) -> None:
+        self._tell_player()
+        self.transport_changed.emit()
+
+    def _tell_player(self) -> None:
+        whole = (0, self.project.frames)
+        loop = (self.selection or whole) if self.looping and self.project.frames else None
+        self.player.mix, self.player.loop = self._audition or (self.project.mix(), loop)
+
+    def _rewind(self) -> None:
+        self.player.pause()
+        self.player.seek(0)
+        self.selection = None
+
+    def _document_changed(self) -> None:
+        project = self.project
+        if self.selection is not None and self.selection[1] > project.frames:
+            self.selection = None
+        self._loop()
+        if self.current_lane is None or not project.has_lane(self.current_lane):
+            self.set_current_lane(project.lanes[0].id if project.lanes else None)
+        self.changed.emit()

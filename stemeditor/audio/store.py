@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import tempfile
@@ -128,6 +129,11 @@ def _allocate(descriptor: int, size: int) -> None:
 
 
 def _no_room(problem: OSError) -> FileProblem:
+    if problem.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+        return FileProblem(
+            f"The session's sound cannot be kept: your cache folder may not be written to ({problem.strerror}).",
+            "See to the rights of that folder.",
+        )
     return FileProblem(
         f"There is no room for the session's sound ({problem.strerror or problem}).",
         "Free some space on the disk that holds your cache folder.",

@@ -76,3 +76,9 @@ def test_a_folder_that_cannot_be_made_is_told_in_words(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(FileProblem):
         SoundStore(2, 8000, 10, tmp_path / "file" / "folder")
+
+
+def test_a_folder_that_may_not_be_written_to_is_no_full_disk(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(FileProblem, match="may not be written to"):
+        SoundStore(2, 44100, 100, tmp_path / "file")

@@ -15,7 +15,7 @@ from stemeditor.jobs.tasks import Grown, SeparateRequest, separate_song
 from stemeditor.methods import neural, registry
 from stemeditor.methods.base import OVERLAP, SHIFTS, MethodInfo, Params, Remark, Stems
 from stemeditor.methods.pretrained import OVERLAP_PARAM, SHIFTS_PARAM
-from stemeditor.methods.wiener import refined
+from stemeditor.methods.wiener import PASSES, refined
 from stemeditor.progress import Progress, Silent
 from stemeditor.settings import Settings
 from tests.helpers.sounds import music, song_of
@@ -194,6 +194,12 @@ def test_estimates_are_measured_and_know_what_parameters_cost(
     speeds.remember(info, {SHIFTS: 2}, "cpu", 3.0)
     assert speeds.speed(info, {}, "cpu") == pytest.approx(6.0)
     assert speeds.speed(info, {OVERLAP: 0.5, SHIFTS: 2}, "cuda") == pytest.approx(2.0)
+    info = replace(info, params=(*info.params, PASSES))
+    # The filter behind a method takes its own time, and says nothing of the method's.
+    assert speeds.speed(info, {PASSES.name: 4}, "cpu") == pytest.approx(1.0 / (1.0 / 6.0 + 8 * speeds._PASS_S))
+    speeds.remember(info, {PASSES.name: 4}, "cpu", 3.0)
+    assert speeds.speed(info, {PASSES.name: 4}, "cpu") == pytest.approx(3.0)
+    assert speeds.speed(info, {}, "cpu") > 3.0
 
 
 def test_other_numbers_are_another_question(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

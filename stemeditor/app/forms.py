@@ -21,13 +21,15 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from stemeditor.app.theme import font
+from stemeditor.app.theme import font, scaled
 from stemeditor.methods.base import Param
 from stemeditor.settings import Setting
 
 LIST_ITEM_HEIGHT = 30
 
 _SLIDER_STEPS = 400
+_ROUND_A_NUMBER = 36
+"""Pixels of a number's box that are not text."""
 
 
 class Manners(QObject):
@@ -153,7 +155,9 @@ class Editor(QWidget):
         unit = getattr(row, "unit", "")
         if unit:
             self._box.setSuffix(f" {unit}")
-        self._box.setFixedWidth(96)
+        longest = max((self._box.textFromValue(end) for end in (self._box.minimum(), self._box.maximum())), key=len)
+        needed = self._box.fontMetrics().horizontalAdvance(longest + self._box.suffix()) + _ROUND_A_NUMBER
+        self._box.setFixedWidth(max(scaled(96), needed))
         inset(self._box)
         self._box.setKeyboardTracking(False)
         self._slider = QSlider(Qt.Orientation.Horizontal)
@@ -236,7 +240,8 @@ class Form(QWidget):
             editor.edited.connect(self.edited)
             label = QLabel(row.label)
             label.setToolTip(row.help)
-            label.setBuddy(editor)
+            # The field itself, so that who cannot see is told its name.
+            label.setBuddy(editor.focusProxy() or editor)
             label.setMinimumHeight(editor.sizeHint().height())
             layout.addRow(label, editor)
             self.editors[row.name] = editor

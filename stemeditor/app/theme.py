@@ -8,7 +8,18 @@ from dataclasses import dataclass
 from string import Template
 
 from PySide6.QtCore import QByteArray, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QFontDatabase, QIcon, QImage, QPainter, QPalette, QPixmap
+from PySide6.QtGui import (
+    QColor,
+    QFont,
+    QFontDatabase,
+    QFontMetrics,
+    QGuiApplication,
+    QIcon,
+    QImage,
+    QPainter,
+    QPalette,
+    QPixmap,
+)
 from PySide6.QtSvg import QSvgRenderer
 
 from stemeditor import paths
@@ -160,6 +171,11 @@ def font(size: int = 13, weight: QFont.Weight = QFont.Weight.Normal, figures: bo
     if figures and hasattr(QFont, "Tag"):
         made.setFeature(QFont.Tag("tnum"), 1)
     return made
+
+
+def scaled(pixels: int) -> int:
+    """Return a length that suits the program's own 13-pixel type, for the type that the application has now."""
+    return round(pixels * max(QFontMetrics(QGuiApplication.font()).height() / QFontMetrics(font()).height(), 1.0))
 
 
 def icon(name: str, colour: str, size: int = 24, off: str = "") -> QIcon:

@@ -3,10 +3,11 @@
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QScrollArea, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from stemeditor.app.forms import Editor, Form
+from stemeditor.app.theme import font
 from stemeditor.methods import registry
 from stemeditor.methods.base import Param
 from stemeditor.settings import TABLE, Setting
@@ -95,3 +96,26 @@ def test_the_wheel_scrolls_the_page_and_changes_nothing(qtbot: QtBot, row: Param
         QTest.wheelEvent(area.windowHandle(), QPointF(part.mapTo(area, QPoint(5, 5))), QPoint(0, -120))
         assert editor.value == row.default
         assert area.verticalScrollBar().value() > 0
+
+
+def test_numbers_have_room_with_larger_type(qtbot: QtBot) -> None:
+    application = QApplication.instance()
+    assert isinstance(application, QApplication)
+    before = application.font()
+    application.setFont(font(20))
+    try:
+        editor = Editor(Param("high", "High", 20000.0, "Up to.", 0.0, 20000.0, "Hz"), 20000.0)
+        qtbot.addWidget(editor)
+        editor.show()
+        line = editor._box.findChild(QLineEdit)
+        needed = editor._box.fontMetrics().horizontalAdvance(editor._box.text())
+        assert line.width() - line.textMargins().left() - line.textMargins().right() >= needed
+    finally:
+        application.setFont(before)
+
+
+def test_a_label_leads_to_the_field_itself(qtbot: QtBot) -> None:
+    form = Form((ROWS[1][0],), {})
+    qtbot.addWidget(form)
+    (label,) = form.findChildren(QLabel)
+    assert label.buddy() is form.editors["count"]._box

@@ -16,7 +16,7 @@ class CombineDialog(Passing):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle("Combine methods")
-        self.resize(420, 480)
+        self.fit(420, 480)
         told = QLabel("The mean of what these give, stem by stem. How much each counts can be set afterwards.")
         told.setWordWrap(True)
         self.methods = QListWidget()

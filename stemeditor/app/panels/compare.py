@@ -28,7 +28,7 @@ from stemeditor.app.panels.ranking import LETTERS, Ranking, RankingRow
 from stemeditor.app.panels.stretch import Stretch
 from stemeditor.app.panels.ticks import Ticks
 from stemeditor.app.panels.truth import TrueStems
-from stemeditor.app.theme import Theme, stem_colour
+from stemeditor.app.theme import Theme, scaled, stem_colour
 from stemeditor.errors import UserError
 from stemeditor.evaluation.datasets import TrueSong
 from stemeditor.evaluation.protocol import Protocol
@@ -62,7 +62,7 @@ class CompareDialog(Passing):
         self.setWindowTitle("Compare methods")
         # The keys are the dialog's alone while it is open: single letters and digits mean other things in the window.
         self.setModal(True)
-        self.resize(1080, 700)
+        self.fit(1080, 700)
         self._build()
         self._choose_stretch()
         if self._audition.true is not None:
@@ -212,7 +212,7 @@ class CompareDialog(Passing):
         left.addWidget(self.bar)
         side = QWidget()
         side.setLayout(left)
-        side.setFixedWidth(290)
+        side.setFixedWidth(scaled(290))
         left.setContentsMargins(0, 0, 0, 0)
         self.stem = self._combo("Stem to hear")
         self.stem.currentIndexChanged.connect(self._show_all)
@@ -236,12 +236,12 @@ class CompareDialog(Passing):
         self.listen = self._action("Listening test…", "Let people judge without knowing what they hear", self._listen)
         self.use = self._action("Use for the song", "Take the whole song apart with what is heard now", self._use)
         top = QHBoxLayout()
-        top.addWidget(QLabel("Hear"))
+        top.addWidget(_label_of("Hear", self.stem))
         top.addWidget(self.stem)
         top.addSpacing(12)
         top.addWidget(self.equal)
         top.addStretch(1)
-        top.addWidget(QLabel("Difference from"))
+        top.addWidget(_label_of("Difference from", self.against))
         top.addWidget(self.against)
         bottom = QHBoxLayout()
         for button in (self.play, self.chart, self.save, self.listen):
@@ -460,6 +460,12 @@ class CompareDialog(Passing):
         self._controller.settings.set("method", key)
         self._controller.separate(key)
         self._controller.notice(Notice(INFO, f"The whole song is taken apart with {registry.info(key).name}."))
+
+
+def _label_of(text: str, field: QWidget) -> QLabel:
+    label = QLabel(text)
+    label.setBuddy(field)
+    return label
 
 
 def _heading(text: str) -> QLabel:

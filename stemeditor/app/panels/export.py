@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
     QComboBox,
@@ -20,6 +21,7 @@ from PySide6.QtWidgets import (
     QMessageBox,
     QPushButton,
     QRadioButton,
+    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -44,7 +46,40 @@ from stemeditor.jobs.export import (
 )
 from stemeditor.project.model import SONG_ROLE
 
+_MOST_NAMES = 4
+
 STEMS, MIX, ALL_BUT = "stems", "mix", "all but"
+
+
+class Names(QLabel):
+    """Names of files below each other: the first of them, as far as there is room, and all in the tooltip."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._names: list[str] = []
+        self.setProperty("role", "small")
+        self.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.setAccessibleName("Files that will be written")
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.setFixedHeight(_MOST_NAMES * self.fontMetrics().lineSpacing() + 4)
+
+    def show_names(self, names: list[str]) -> None:
+        """Show these names."""
+        self._names = names
+        self.setToolTip("\n".join(names))
+        self.setAccessibleDescription(", ".join(names))
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: D102
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        shown = self._names if len(self._names) <= _MOST_NAMES else self._names[: _MOST_NAMES - 1]
+        metrics, width = self.fontMetrics(), self.width()
+        lines = [metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, width) for name in shown]
+        left = len(self._names) - len(shown)
+        self.setText("\n".join([*lines, f"and {left} more"] if left else lines))
 
 
 class ExportDialog(Passing):
@@ -56,7 +91,7 @@ class ExportDialog(Passing):
         self._project = controller.document.base
         settings = controller.settings
         self.setWindowTitle("Export")
-        self.resize(620, 560)
+        self.fit(620, 580)
         self.what = QButtonGroup(self)
         self.stems = QRadioButton("Stems, as they came out of the separation")
         self.mix = QRadioButton("The mix, as it sounds now")
@@ -65,7 +100,8 @@ class ExportDialog(Passing):
             self.what.addButton(button)
         self.lanes = QListWidget()
         self.lanes.setAccessibleName("Stems to export")
-        self.lanes.setMaximumHeight(164)
+        self.lanes.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.lanes.setFixedHeight(5 * LIST_ITEM_HEIGHT + 14)
         self.without = QComboBox()
         self.without.setAccessibleName("Stem to leave out")
         self.format = QComboBox()
@@ -82,11 +118,7 @@ class ExportDialog(Passing):
         self.template = QLineEdit(settings.text("export_template"))
         self.template.setAccessibleName("File names")
         self.template.setToolTip(f"May contain {', '.join('{' + field + '}' for field in FIELDS)}; “/” makes a folder")
-        self.preview = QLabel()
-        self.preview.setProperty("role", "small")
-        self.preview.setWordWrap(True)
-        self.preview.setMinimumHeight(36)
-        self.preview.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.preview = Names()
         buttons = QDialogButtonBox()
         self.start = buttons.addButton("Export", QDialogButtonBox.ButtonRole.AcceptRole)
         self.start.setProperty("role", "primary")
@@ -181,8 +213,10 @@ class ExportDialog(Passing):
         form = QFormLayout()
         form.setHorizontalSpacing(16)
         form.setVerticalSpacing(10)
-        form.addRow("Format", formats)
-        form.addRow("Folder", folder)
+        for text, field, line in (("Format", self.format, formats), ("Folder", self.folder, folder)):
+            label = QLabel(text)
+            label.setBuddy(field)
+            form.addRow(label, line)
         form.addRow("File names", self.template)
         form.addRow("", self.preview)
         layout = QVBoxLayout(self)
@@ -219,10 +253,10 @@ class ExportDialog(Passing):
         try:
             assert self._project.song is not None
             names = file_names(self._project.song, tuple(item.name for item in items), self.template.text())
-            self.preview.setText("    ".join(f"{name}{ending}" for name in names) or "Choose at least one stem.")
+            self.preview.show_names([f"{name}{ending}" for name in names] or ["Choose at least one stem."])
             good = bool(items) and bool(self.folder.text().strip())
         except UserError as problem:
-            self.preview.setText(str(problem))
+            self.preview.show_names([str(problem)])
             good = False
         waiting = self._controller.document.previewing
         self.waiting.setVisible(waiting)

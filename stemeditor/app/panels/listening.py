@@ -112,7 +112,7 @@ class ListeningDialog(Passing):
         self.setWindowTitle(f"Listening test – {title}")
         # The keys are the dialog's alone while it is open: single letters and digits mean other things in the window.
         self.setModal(True)
-        self.resize(760, 560)
+        self.fit(760, 560)
         self._pages = QStackedWidget()
         for page in (self._welcome(), self._judging(), self._outcome()):
             self._pages.addWidget(page)

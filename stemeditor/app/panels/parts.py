@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 
 from stemeditor.app.controller import Controller
 from stemeditor.app.panels.passing import Passing
+from stemeditor.app.theme import scaled
 from stemeditor.errors import UserError
 from stemeditor.jobs.job import Job
 from stemeditor.jobs.tasks import PartsRequest, list_parts
@@ -61,7 +62,7 @@ class PartsDialog(Passing):
         self._rules: dict[int, str] = {}
         self.orders = str(params.get(OVERRULE.name, ""))
         self.setWindowTitle(f"Parts – {registry.info(method).name}")
-        self.resize(720, 560)
+        self.fit(720, 560)
         self.state = QLabel("Listening for parts…")
         self.state.setProperty("role", "small")
         self.state.setWordWrap(True)
@@ -83,7 +84,7 @@ class PartsDialog(Passing):
         self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         last = len(_HEADS) - 1
         self.table.horizontalHeader().setSectionResizeMode(last, QHeaderView.ResizeMode.Fixed)
-        self.table.setColumnWidth(last, 130)
+        self.table.setColumnWidth(last, scaled(130))
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)

@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
+from stemeditor.app.theme import scaled
 from stemeditor.jobs.compare import Contender
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -51,7 +52,7 @@ class Ranking(QTableWidget):
         self.horizontalHeader().setHighlightSections(False)
         self.horizontalHeader().setSectionResizeMode(_NAME, QHeaderView.ResizeMode.Stretch)
         for column in (0, 2, 3, 4, 5):
-            self.setColumnWidth(column, 64)
+            self.setColumnWidth(column, scaled(64))
         self.cellClicked.connect(self._clicked)
         self._keys: list[str] = []
 

@@ -27,7 +27,7 @@ from stemeditor.app.forms import LIST_ITEM_HEIGHT, Form
 from stemeditor.app.panels.fetching import fetching_of
 from stemeditor.app.panels.passing import Passing
 from stemeditor.app.panels.presets import Presets, duration_text
-from stemeditor.app.theme import font
+from stemeditor.app.theme import font, scaled
 from stemeditor.errors import UserError
 from stemeditor.jobs.job import Job
 from stemeditor.jobs.models import ImportRequest, import_model, warm
@@ -39,6 +39,7 @@ from stemeditor.methods.ensemble import JOIN
 from stemeditor.weights import catalogue
 
 _SETTLED_MS = 300
+_MOST_SOURCE = 360
 _ADD = "Add a network…"
 
 
@@ -50,10 +51,12 @@ class SeparateDialog(Passing):
         self._controller = controller
         self._forms: dict[str, Form] = {}
         self.setWindowTitle("Separate")
-        self.resize(860, 600)
+        self.fit(860, 600)
         self.methods = QListWidget()
         self.methods.setAccessibleName("Methods")
-        self.methods.setFixedWidth(270)
+        self.methods.setFixedWidth(scaled(270))
+        # Combinations begin alike, and some end alike: the middle is what can be left out.
+        self.methods.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.search = QLineEdit()
         self.search.setPlaceholderText("Find a method")
         self.search.setAccessibleName("Find a method")
@@ -77,8 +80,7 @@ class SeparateDialog(Passing):
         self._adding: Job | None = None
         controller.jobs_changed.connect(self._jobs_changed)
         self.waiting = self._text("small")
-        self.name = QLabel()
-        self.name.setProperty("role", "title")
+        self.name = self._text("title")
         self.sentence = self._text("")
         self.facts = self._text("small")
         self.source = self._text("small")
@@ -214,7 +216,7 @@ class SeparateDialog(Passing):
                 item = QListWidgetItem(info.name)
                 item.setData(Qt.ItemDataRole.UserRole, info.key)
                 item.setSizeHint(QSize(0, LIST_ITEM_HEIGHT))
-                item.setToolTip(info.sentence)
+                item.setToolTip(f"{info.name}\n{info.sentence}")
                 self._missing[info.key] = registry.missing(info.key)
                 if self._missing[info.key] is not None:
                     item.setForeground(self.palette().placeholderText())
@@ -271,7 +273,10 @@ class SeparateDialog(Passing):
         self._settled.start()
         self.name.setText(info.name)
         self.sentence.setText(info.sentence)
-        self.source.setText(info.source)
+        # Combinations have the sources of all: those that find no room here are in the tooltip.
+        short = len(info.source) <= _MOST_SOURCE
+        self.source.setText(info.source if short else f"{info.source[:_MOST_SOURCE].rpartition(';')[0]}; …")
+        self.source.setToolTip("" if short else info.source)
         old = self._area.takeWidget()
         if old is not None:
             old.setParent(None)

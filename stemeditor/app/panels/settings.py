@@ -34,7 +34,7 @@ class SettingsDialog(Passing):
         super().__init__(parent)
         self._settings = settings
         self.setWindowTitle("Settings")
-        self.resize(520, 320)
+        self.fit(520, 320)
         self.device = QComboBox()
         self.device.setAccessibleName("Sound output")
         self.device.setToolTip(next(row.help for row in settings.rows() if row.name == _DEVICE))
@@ -70,7 +70,7 @@ class ShortcutsDialog(Passing):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle("Keyboard shortcuts")
-        self.resize(520, 620)
+        self.fit(520, 620)
         rows = [row for row in TABLE if row.keys]
         self.table = QTableWidget(len(rows), 3)
         self.table.setAccessibleName("Keyboard shortcuts")
@@ -104,7 +104,7 @@ class AboutDialog(Passing):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle("About stemeditor")
-        self.resize(480, 300)
+        self.fit(480, 300)
         title = QLabel(f"stemeditor {__version__}")
         title.setProperty("role", "title")
         text = QLabel(

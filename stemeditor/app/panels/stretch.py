@@ -48,7 +48,7 @@ class Stretch(QWidget):
         self.stop = Seconds("End of the stretch", song.duration_s)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
-        for text, box in (("&From", self.start), ("&to", self.stop)):
+        for text, box in (("From", self.start), ("to", self.stop)):
             label = QLabel(text)
             label.setBuddy(box)
             row.addWidget(label)

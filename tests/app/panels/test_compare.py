@@ -161,6 +161,7 @@ def test_enter_presses_what_has_the_keyboard_and_loses_nothing(
 
 def test_a_stretch_never_ends_before_it_begins(dialog: CompareDialog) -> None:
     stretch = dialog.stretch
+    assert stretch.start.height() == dialog.stem.height() == dialog.start_button.height()
     stretch.start.setValue(3.0)
     stretch.stop.setValue(2.0)
     assert (stretch.start.value(), stretch.stop.value()) == (2.0, 2.0)

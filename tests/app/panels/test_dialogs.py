@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt, QTimer
-from PySide6.QtWidgets import QApplication, QDialog, QMessageBox
+from PySide6.QtWidgets import QApplication, QDialog, QLabel, QMessageBox
 from pytestqt.qtbot import QtBot
 
 from stemeditor.app.actions import TABLE
@@ -40,7 +40,8 @@ def test_the_methods_are_all_there_with_their_parameters(show: Show, qtbot: QtBo
         info = registry.info(key)
         assert dialog.name.text() == info.name
         assert "for this song" in dialog.facts.text()
-        assert dialog.source.text() == info.source
+        assert info.source in (dialog.source.text(), dialog.source.toolTip())
+        assert len(dialog.source.text()) <= 400
         assert dialog.form.values == {param.name: param.default for param in info.params}
 
 
@@ -209,7 +210,8 @@ def test_mix_and_everything_but_one(export: ExportDialog) -> None:
 
 def test_the_names_are_shown_before_and_a_bad_template_is_told(export: ExportDialog) -> None:
     export.template.setText("{number} {stem}")
-    assert "01 Vocals.wav" in export.preview.text()
+    export.show()
+    assert export.preview.text().splitlines()[0] == "01 Vocals.wav"
     export.template.setText("{nonsense}")
     assert "nonsense" in export.preview.text()
     assert not export.start.isEnabled()
@@ -242,6 +244,33 @@ def answer(text: str) -> None:
         button.click()
 
     QTimer.singleShot(50, press)
+
+
+def test_names_that_are_too_many_or_too_long_widen_nothing(export: ExportDialog, qtbot: QtBot) -> None:
+    export.show()
+    width = export.minimumSizeHint().width()
+    names = [f"{number} {'a long name ' * 30}.wav" for number in range(9)]
+    export.preview.show_names(names)
+    lines = export.preview.text().splitlines()
+    assert len(lines) == 4
+    assert all("…" in line and line.startswith(str(number)) for number, line in enumerate(lines[:3]))
+    assert lines[3] == "and 6 more"
+    assert export.preview.toolTip().splitlines() == names
+    assert export.minimumSizeHint().width() == width
+    dialog = SeparateDialog(export._controller)
+    qtbot.addWidget(dialog)
+    dialog.show()
+    width = dialog.minimumSizeHint().width()
+    dialog.name.setText(" + ".join(["A method with a name"] * 9))
+    assert dialog.minimumSizeHint().width() == width
+
+
+def test_fields_and_buttons_are_of_one_height_and_have_labels(export: ExportDialog) -> None:
+    export.show()
+    fields = (export.folder, export.format, export.subtype, export.template, export.start)
+    assert len({field.height() for field in fields}) == 1
+    named = {label.text(): label.buddy() for label in export.findChildren(QLabel)}
+    assert (named["Format"], named["Folder"], named["File names"]) == (export.format, export.folder, export.template)
 
 
 @pytest.mark.parametrize(

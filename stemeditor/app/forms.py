@@ -232,6 +232,8 @@ class Form(QWidget):
         layout.setHorizontalSpacing(16)
         layout.setVerticalSpacing(8)
         layout.setLabelAlignment(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft)
+        # Where there is no room for both, a field goes below its label rather than out of sight.
+        layout.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         for text, widget in before:
             layout.addRow(text, widget)

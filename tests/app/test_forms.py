@@ -119,3 +119,14 @@ def test_a_label_leads_to_the_field_itself(qtbot: QtBot) -> None:
     qtbot.addWidget(form)
     (label,) = form.findChildren(QLabel)
     assert label.buddy() is form.editors["count"]._box
+
+
+def test_a_long_label_pushes_no_field_out_of_sight(qtbot: QtBot) -> None:
+    area = QScrollArea()
+    qtbot.addWidget(area)
+    area.setWidget(Form((Param("count", "Many words that say what is counted", 3, "More.", 0, 10), ROWS[1][0]), {}))
+    area.setWidgetResizable(True)
+    area.resize(300, 400)
+    with qtbot.waitExposed(area):
+        area.show()
+    assert area.horizontalScrollBar().maximum() == 0

@@ -163,16 +163,21 @@ _turn: ContextVar[tuple[Turns, int] | None] = ContextVar("turn", default=None)
 
 @contextlib.contextmanager
 def elsewhere() -> Iterator[None]:
-    """Let others have this thread's turn, if it has one, while something else than the processor works for it."""
+    """Let others have this thread's turn, if it has one, while something else than the processor works for it.
+
+    What is lent already is not lent again.
+    """
     held = _turn.get()
     if held is None:
         yield
         return
     turns, number = held
     turns.give_back()
+    token = _turn.set(None)
     try:
         yield
     finally:
+        _turn.reset(token)
         turns.take(number)
 
 

@@ -57,6 +57,8 @@ def quiet(logs: ExpectedLogs, caplog: pytest.LogCaptureFixture) -> Iterator[None
         if record.levelno >= logging.WARNING and not any(text in record.getMessage() for text in logs.texts)
     ]
     assert not loud, f"unexpected log records: {loud}"
+    if (cards := sys.modules.get("stemeditor.methods.cards")) is not None:
+        cards.end()
     deadline = time.monotonic() + 5.0
     while (left := _alive(before)) and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -242,3 +242,8 @@ def test_while_another_works_for_it_a_thread_lends_its_turn() -> None:
     with elsewhere():
         # Who has none lends none.
         assert turns._free == 0
+    turns.give_back()
+    with turns.turn(3), elsewhere(), elsewhere():
+        # What is lent is not lent again.
+        assert turns._free == 1
+    assert turns._free == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -131,7 +132,7 @@ class Separated:
     sum_error_db
         Level of the song minus all lanes, relative to the song; -300 or less is nothing at all.
     device
-        What it was computed on, a key of `methods.device`.
+        What it was computed on, a key of `methods.device`; most of it, if a card did not hold out.
     """
 
     song_id: str
@@ -199,11 +200,12 @@ def separate_song(request: SeparateRequest, progress: Progress) -> Separated:
     UserError
         For a method, stem or parameter that does not exist, a song that does not suit, a full disk.
     """
-    with device.using(request.device):
-        return _separate(request, progress)
+    separation = device.Separation()
+    with device.using(request.device), device.separating(separation):
+        return _separate(request, progress, separation)
 
 
-def _separate(request: SeparateRequest, progress: Progress) -> Separated:
+def _separate(request: SeparateRequest, progress: Progress, separation: device.Separation) -> Separated:
     progress.advance(0.0, "Preparing")
     began = time.monotonic()
     song = request.song
@@ -257,9 +259,11 @@ def _separate(request: SeparateRequest, progress: Progress) -> Separated:
         raise
     final = tuple(lane for name, lane in lanes.items() if name != RESIDUAL_ROLE or lane.sound.peaks.peak() > _AUDIBLE)
     seconds = max(time.monotonic() - began, 1e-9)
-    place = device.chosen().key if info.family == "network" else device.CPU
+    places = Counter(separation.places)
+    place = places.most_common(1)[0][0] if places else device.CPU
     factor = (audio.frames - done) / audio.rate / seconds
-    if audio.frames - done > _MEASURABLE_S * audio.rate and not request.stems:
+    # What two devices did together tells about neither.
+    if audio.frames - done > _MEASURABLE_S * audio.rate and not request.stems and len(places) < 2:
         speeds.remember(info, params, place, factor)
     return Separated(song.id, final, info, params, seconds, factor, total.error_db, place)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from stemeditor import threads
+from stemeditor.methods.device import Separation
 from stemeditor.methods.exported import Array
 from stemeditor.progress import Progress
 
@@ -15,18 +16,19 @@ _LOOK_S = 0.04
 
 @dataclass(slots=True, eq=False)
 class Task:
-    """A piece that waits for a network, the device that shall compute it, and what came of it."""
+    """A piece that waits for a network, the device that shall compute it, what it is for, and what came of it."""
 
     sound: Array
     place: str
     progress: Progress
+    separation: Separation
     done: bool = False
     found: Array | None = None
     problem: BaseException | None = None
 
     def is_like(self, other: Task) -> bool:
         """Whether both can be computed at once."""
-        return self.place == other.place and self.sound.shape == other.sound.shape
+        return (self.place, self.separation, self.sound.shape) == (other.place, other.separation, other.sound.shape)
 
     def result(self) -> Array:
         """Return what was found, or raise what went wrong."""
@@ -57,7 +59,8 @@ class Batcher:
         compute
             Does tasks that are alike, one or more: each is `done` behind it, with what was found or what went wrong.
         most
-            Returns how many tasks may be computed at once, of those that are like this one.
+            Returns how many tasks are computed at once if there are so many that are like this one; it is so many, or
+            one: accelerators make plans for every number.
 
         Raises
         ------
@@ -77,6 +80,15 @@ class Batcher:
                     self._do(tasks, compute)
         return task.result()
 
+    def if_idle(self, work: Callable[[], None]) -> bool:
+        """Do something, while nobody computes, unless somebody does or waits for it; return whether it was done."""
+        with self._changed:
+            if self._busy or self._waiting:
+                return False
+            self._busy = True
+        self._do([], lambda tasks: work())
+        return True
+
     def _waited(self, task: Task, most: Callable[[Task], int]) -> list[Task]:
         """Wait, and return what is to be computed; nothing if another thread has done the task."""
         with self._changed:
@@ -94,7 +106,8 @@ class Batcher:
         """Take a task, and what can be computed with it, off those that wait."""
         self._busy = True
         like = [other for other in self._waiting if other is not task and other.is_like(task)]
-        tasks = [task, *like[: most(task) - 1]]
+        more = most(task) - 1
+        tasks = [task, *like[:more]] if len(like) >= more else [task]
         self._waiting = [other for other in self._waiting if other not in tasks]
         return tasks
 

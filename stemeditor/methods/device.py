@@ -11,14 +11,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from stemeditor import settings
 from stemeditor.errors import DeviceProblem
-from stemeditor.methods import processor
+from stemeditor.methods import cards, processor
 from stemeditor.methods.measured import remembered
 
 log = logging.getLogger(__name__)
@@ -108,6 +108,37 @@ def using(key: str) -> Iterator[None]:
         _asked.reset(token)
 
 
+@dataclass(slots=True, eq=False, weakref_slot=True)
+class Separation:
+    """A song on its way through networks.
+
+    Parameters
+    ----------
+    places
+        What computed its pieces, keys of devices; one for each piece and network.
+    """
+
+    places: list[str] = field(default_factory=list)
+
+
+_under_way: ContextVar[Separation | None] = ContextVar("separation", default=None)
+
+
+def separation() -> Separation:
+    """Return what networks in this thread are asked for; without `separating`, each call of one is by itself."""
+    return _under_way.get() or Separation()
+
+
+@contextlib.contextmanager
+def separating(one: Separation) -> Iterator[None]:
+    """Let what networks in this thread are asked for be one separation: what a card failed at is not tried again."""
+    token = _under_way.set(one)
+    try:
+        yield
+    finally:
+        _under_way.reset(token)
+
+
 @lru_cache(maxsize=1)
 def found() -> tuple[Device, ...]:
     """Return what this machine has, the processor last; an accelerator that cannot be opened is left out."""
@@ -189,7 +220,9 @@ def rate(device: Device) -> float:
     if time.monotonic() < _unable.get(name, 0.0):
         return 0.0
     try:
-        return remembered(name, lambda: _measured(device.key))
+        if device.key == CPU:
+            return remembered(name, lambda: _measured(CPU))
+        return remembered(name, lambda: cards.do(device.key, lambda: _measured(device.key)))
     except RuntimeError as problem:
         log.info("networks do not run on %s (%s)", device.key, problem)
     _unable[name] = time.monotonic() + _AGAIN_S

@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import traceback
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from stemeditor import memory
-from stemeditor.methods import device, exported, processor, pytorch
+from stemeditor.errors import Cancelled
+from stemeditor.methods import cards, device, exported, processor, pytorch
 from stemeditor.methods.base import Remark
 from stemeditor.methods.batching import Batcher, Task
+from stemeditor.methods.device import Separation
 from stemeditor.methods.exported import Array, Compiled, Form
-from stemeditor.methods.measured import remembered
+from stemeditor.methods.placed import Placed, Room
 from stemeditor.methods.segments import fade
 from stemeditor.progress import Progress, Silent
-from stemeditor.threads import aside
+from stemeditor.threads import aside, elsewhere
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
-    from torch.utils.hooks import RemovableHandle
+    from torch import nn
 
 log = logging.getLogger(__name__)
 
 _JOIN_S = 1.0
 _SHORTEST_S = 4.0
-_WORTH_IT = 1.02
-"""Times as fast as single precision from which on a graphics card computes in half."""
 
-_WORTH_MEMORY = 1.1
-"""Times as fast as one after the other from which on it computes several pieces at once."""
+_TOLD = {
+    device.FULL: "The graphics card's memory is full",
+    device.LOST: "The graphics card does not answer",
+    device.UNABLE: "The graphics card lacks what this network needs",
+    "": "The graphics card fails at this network",
+}
 
 
 class Engine:
@@ -55,18 +61,14 @@ class Engine:
         self, build: Callable[[], nn.Module], rate: int, elastic: bool = True, form: Form | None = None
     ) -> None:
         self._build = build
-        self._net: nn.Module | None = None
+        self._placed = Placed(build)
         self._rate = rate
         self._elastic = elastic
         self._form = form
         self._compiled: Compiled | None = None
         self._made = (False, 0)
-        self._place = device.CPU
-        self._gain: float | None = None
-        self._forced = ""
-        self._several: int | None = None
-        self._hooks: list[RemovableHandle] = []
-        self._progress: Progress = Silent()
+        self._lost = ""
+        self._rooms: WeakKeyDictionary[Separation, Room] = WeakKeyDictionary()
         self._batcher = Batcher()
 
     def prepare(self, again: bool = False) -> None:
@@ -89,43 +91,58 @@ class Engine:
         """Return (stems, channels, frames) of (channels, frames).
 
         Stops at once when `progress` says so, also while a network is read or a long layer computed. A full or lost
-        accelerator costs time, not the result: shorter pieces first, then the processor, and a `Remark` says so.
+        accelerator costs time, not the result: shorter pieces first, then the processor for the rest of the separation,
+        and a `Remark` says so.
 
         An accelerator is given pieces that wait for it at once, a few of them, if that is faster.
         """
 
         def run(seen: Progress) -> Array:
-            return self._batcher.run(Task(sound, device.chosen().key, seen), self._do, self._most)
+            place = device.chosen().key
+            task = Task(sound, place, seen, device.separation())
+            # While a card computes another network this one waits for it.
+            with elsewhere() if place != device.CPU and cards.busy(place) else contextlib.nullcontext():
+                return self._batcher.run(task, self._do, self._most)
 
         return aside(run, progress)
 
+    @property
+    def place(self) -> str:
+        """Where PyTorch's network lies; see `cards.Resident`."""
+        return self._placed.place
+
+    def leave(self) -> bool:
+        """See `cards.Resident`."""
+        # Networks of one separation would only drive each other out.
+        if self._placed.place == device.CPU or len(self._rooms):
+            return False
+        return self._batcher.if_idle(self._placed.drop)
+
     def _most(self, task: Task) -> int:
         """Return how many pieces that are like this one can be computed at once."""
-        place = self._forced or task.place
-        return 1 if place == device.CPU or self._several is None else self._several
+        room = self._rooms.get(task.separation)
+        several = room is not None and room.several and not room.over
+        return self._placed.most(task.sound, task.place) if several else 1
 
     def _do(self, tasks: list[Task]) -> None:
         """Compute pieces of one length; what goes wrong with one is told to whoever waits for it."""
         if len(tasks) > 1 and self._at_once(tasks):
             return
         for task in tasks:
-            self._one(task)
-
-    def _one(self, task: Task) -> None:
-        self._progress = task.progress
-        try:
-            task.found = self._computed(task.sound, task.place)
-        except BaseException as problem:
-            task.problem = problem
-        finally:
-            self._progress = Silent()
-        task.done = True
+            try:
+                task.found = self._computed(task.sound, task)
+            except BaseException as problem:
+                task.problem = problem
+            task.done = True
 
     def _at_once(self, tasks: list[Task]) -> bool:
         """Have an accelerator compute several pieces; return False if it cannot, and do so no more."""
-        place = tasks[0].place
+        place, separation = tasks[0].place, tasks[0].separation
         try:
-            found = self._here(np.stack([task.sound for task in tasks]), place)
+            found = self._there(np.stack([task.sound for task in tasks]), tasks)
+        except Cancelled:
+            # Not all of them are wanted any more.
+            return False
         except Exception as problem:
             if device.trouble(problem):
                 log.info("%d pieces at once are too much for %s: %s", len(tasks), place, problem)
@@ -134,46 +151,103 @@ class Engine:
         else:
             for task, one in zip(tasks, found, strict=True):
                 task.found, task.done = one, True
+            separation.places.extend([place] * len(tasks))
             return True
         # Only outside the handler are the tensors of the failed try given back.
-        self._several = 1
-        self._let_go(place)
+        self._room(tasks[0]).several = False
+        cards.free(place)
         return False
 
     @property
     def shaped(self) -> bool:
-        """Whether pieces of one length only are computed fast."""
+        """Whether pieces of one length only are computed fast; a card takes any."""
         form = self._form
-        return form is not None and (form.refitted or not form.core.fits(1)) and exported.usable(form)
+        if form is None or device.chosen().key != device.CPU:
+            return False
+        return (form.refitted or not form.core.fits(1)) and exported.usable(form)
 
     @property
     def program(self) -> str:
         """What computes, for people: "OpenVINO, bf16", "PyTorch on cuda"."""
         if self._compiled is not None:
             return f"OpenVINO, {self._compiled.precision}"
-        return f"PyTorch on {self._place}"
+        return f"PyTorch on {self._placed.place}"
 
-    def _computed(self, sound: Array, place: str) -> Array:
-        wanted = self._forced or place
-        if wanted == device.CPU and self._start(sound):
-            assert self._compiled is not None
-            return self._compiled(sound, self._progress)
-        try:
-            found: Array = self._here(sound[None], wanted)[0]
+    def _computed(self, sound: Array, task: Task) -> Array:
+        """Compute a piece, or a part of it, wherever that can be done."""
+        room = self._room(task)
+        if task.place == device.CPU or room.over:
+            return self._locally(sound, task, room)
+        if sound.shape[-1] > room.longest:
+            return self._halved(sound, task)
+        found, trouble, first = self._tried(sound, task)
+        if trouble == device.FULL and cards.make_room(task.place, self):
+            found, trouble, first = self._tried(sound, task)
+        if trouble == device.UNABLE and self._placed.without_halves():
+            found, trouble, first = self._tried(sound, task)
+        if found is not None:
             return found
+        if trouble == device.FULL and self._elastic and sound.shape[-1] > 2 * _SHORTEST_S * self._rate:
+            # What comes next is cut without being tried.
+            room.longest = -(-sound.shape[-1] // 2) + self._reach
+            return self._halved(sound, task)
+        self._placed.drop()
+        if trouble == device.LOST:
+            self._lost = task.place
+        self._go_on_here(room, trouble, task.progress)
+        try:
+            return self._locally(sound, task, room)
+        except RuntimeError as second:
+            if first is None:
+                raise
+            raise first from second
+
+    def _tried(self, sound: Array, task: Task) -> tuple[Array | None, str, RuntimeError | None]:
+        """Have an accelerator compute a piece; return what it found, or its trouble, and what nobody knows."""
+        unknown: RuntimeError | None = None
+        try:
+            found: Array = self._there(sound[None], [task])[0]
         except RuntimeError as problem:
             trouble = device.trouble(problem)
-            if not trouble or wanted == device.CPU:
-                raise
-            log.info("%s is %s: %s", wanted, trouble, problem)
+            if trouble:
+                log.info("%s is %s: %s", task.place, trouble, problem)
+            else:
+                log.exception("%s fails", task.place)
+                unknown = problem
+                # It holds the tensors of the failed try, and is needed for longer.
+                traceback.clear_frames(problem.__traceback__)
+        else:
+            task.separation.places.append(task.place)
+            return found, "", None
         # Only outside the handler are the tensors of the failed try given back.
-        self._let_go(wanted)
-        if trouble == device.FULL and self._elastic and sound.shape[-1] > 2 * _SHORTEST_S * self._rate:
-            return self._halved(sound, place)
-        self._forced = device.CPU
-        what = "The graphics card's memory is full" if trouble == device.FULL else "The graphics card does not answer"
-        self._progress.post(Remark(f"{what}: going on on the processor, which takes longer."))
-        return self._computed(sound, place)
+        cards.free(task.place)
+        return None, trouble, unknown
+
+    def _room(self, task: Task) -> Room:
+        """Return what a card has room for in one separation, as far as that is known."""
+        room = self._rooms.get(task.separation)
+        if room is None:
+            room = self._rooms[task.separation] = Room()
+            if self._lost and self._lost == task.place:
+                self._go_on_here(room, device.LOST, task.progress)
+        return room
+
+    def _go_on_here(self, room: Room, trouble: str, progress: Progress) -> None:
+        """Let the processor compute the rest of a separation, and say so."""
+        room.over = True
+        progress.post(Remark(f"{_TOLD[trouble]}: going on on the processor, which takes longer."))
+
+    def _locally(self, sound: Array, task: Task, room: Room) -> Array:
+        """Have the processor compute a piece."""
+        if self._start(sound):
+            assert self._compiled is not None
+            found = self._compiled(sound, task.progress)
+        else:
+            self._leave_openvino()
+            pytorch.start()
+            found = self._placed.compute(sound[None], device.CPU, task.progress, room)[0]
+        task.separation.places.append(device.CPU)
+        return found
 
     def _start(self, sound: Array) -> bool:
         """Have OpenVINO compute, if it is here and takes sound of this length; return whether it does."""
@@ -183,9 +257,10 @@ class Engine:
         other = form.other(frames)
         made = (exported.exactly(), frames if other else 0)
         if self._compiled is None or made != self._made:
-            if self._net is not None or self._compiled is not None:
+            if self._placed.read or self._compiled is not None:
                 # PyTorch's, for pieces that OpenVINO does not take, or that for another length would lie beside it.
-                self._net, self._compiled, self._place = None, None, device.CPU
+                self._placed.drop()
+                self._compiled = None
                 memory.give_back()
             try:
                 self._compiled = Compiled(form, made[0], sound)
@@ -197,86 +272,39 @@ class Engine:
             self._made = made
         return True
 
-    def _here(self, sounds: Array, place: str) -> Array:
-        """Let PyTorch compute some pieces of one length: (pieces, channels, frames)."""
+    def _there(self, sounds: Array, tasks: list[Task]) -> Array:
+        """Let PyTorch compute some pieces of one length, (pieces, channels, frames), in the thread of a card."""
+        place, room = tasks[0].place, self._room(tasks[0])
         pytorch.start()
-        import torch
+        self._leave_openvino()
+        # Here, while the card computes another one.
+        self._placed.prepare(place)
+        cards.settle(self)
 
-        net = self._net
-        if net is None:
-            if self._compiled is not None:
-                self._compiled = None
-                memory.give_back()
-            net = self._net = self._build().eval()
-            self._place = ""
-        if place != self._place:
-            # If that fails in the middle, some of it is there and some here.
-            self._place = ""
-            net.to(place)
-            self._watch(net, place)
-            self._place = place
-        # A copy: sound is read-only, which PyTorch does not know.
-        given = torch.tensor(sounds).to(place)
-        halves = self._halves(net, given, place)
-        if self._several is None and place != device.CPU:
-            self._several = self._measured(net, given, halves)
-        with torch.inference_mode(), pytorch.precision(halves):
-            found: Array = net(given).float().cpu().numpy()
-        return found
+        def work() -> Array:
+            for task in tasks:
+                # The card may have had much to do before.
+                task.progress.check()
+            return self._placed.compute(sounds, place, Silent(), room)
 
-    def _watch(self, net: nn.Module, place: str) -> None:
-        """Let every layer ask whether to go on; not on accelerators, which would wait for that."""
-        for hook in self._hooks:
-            hook.remove()
-        self._hooks = [part.register_forward_pre_hook(self._look) for part in net.modules() if place == device.CPU]
+        return cards.do(place, work)
 
-    def _halves(self, net: nn.Module, given: Tensor, place: str) -> bool:
-        """Whether a graphics card computes the network in half precision: if it is faster, and not unwanted."""
-        if place != device.CUDA or exported.exactly():
-            return False
-        gain = self._gain
-        if gain is None:
-            # Large cards wait for what they shall do next, and changes of precision are more to do.
-            gain = self._gain = _remembered("half precision", net, lambda: pytorch.gain_of_halves(net, given))
-        return gain > _WORTH_IT
+    def _leave_openvino(self) -> None:
+        """Give back the memory of a network that PyTorch computes from now on."""
+        if self._compiled is not None:
+            self._compiled = None
+            memory.give_back()
 
-    def _measured(self, net: nn.Module, given: Tensor, halves: bool) -> int:
-        """Return how many pieces an accelerator is given at once: several if that is faster, and there is room."""
-        what = f"{device.SEVERAL} at once, {'half' if halves else 'single'} precision"
-        try:
-            gain = _remembered(what, net, lambda: pytorch.gain_of_several(net, given, device.SEVERAL, halves))
-        except RuntimeError as problem:
-            if not device.trouble(problem):
-                raise
-            # Not remembered: another time there may be more room.
-            log.info("there is no room for %s: %s", what, problem)
-            return 1
-        return device.SEVERAL if gain > _WORTH_MEMORY else 1
+    @property
+    def _reach(self) -> int:
+        """How far halves reach beyond the middle, frames."""
+        return int(_JOIN_S * self._rate / 2)
 
-    def _halved(self, sound: Array, place: str) -> Array:
+    def _halved(self, sound: Array, task: Task) -> Array:
         """Compute two overlapping halves, and fade from one into the other."""
-        middle, reach = sound.shape[-1] // 2, int(_JOIN_S * self._rate / 2)
-        first = self._computed(sound[..., : middle + reach], place)
-        second = self._computed(sound[..., middle - reach :], place)
+        middle, reach = sound.shape[-1] // 2, self._reach
+        first = self._computed(sound[..., : middle + reach], task)
+        second = self._computed(sound[..., middle - reach :], task)
         rise = fade(2 * reach)
         join = first[..., middle - reach :] * (1 - rise) + second[..., : 2 * reach] * rise
         return np.concatenate([first[..., : middle - reach], join, second[..., 2 * reach :]], axis=-1)
-
-    def _let_go(self, place: str) -> None:
-        import torch
-
-        try:
-            getattr(torch, place).empty_cache()
-        except RuntimeError as problem:
-            log.info("%s keeps its memory: %s", place, problem)
-
-    def _look(self, module: nn.Module, given: tuple[Any, ...]) -> None:
-        self._progress.check()
-
-
-def _remembered(what: str, net: nn.Module, measure: Callable[[], float]) -> float:
-    """Return what was measured once for a network on the device that computes."""
-    import torch
-
-    name = f"{what}, {device.chosen().name}, {type(net).__name__}, PyTorch {torch.__version__}"
-    return remembered(name, measure)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from stemeditor import paths
 from stemeditor.audio.buffer import Audio
+from stemeditor.methods import cards
 from stemeditor.methods.base import OVERLAP, SHIFTS, MethodInfo, Missing, Param, Params, Preset, Stems
 from stemeditor.methods.engine import Engine
 from stemeditor.methods.exported import COMPILED, Form, exactly
@@ -171,3 +172,4 @@ def forget() -> None:
     """Give back the memory of all networks that have been read."""
     with _lock:
         _engines.clear()
+    cards.end()

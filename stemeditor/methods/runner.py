@@ -16,7 +16,7 @@ from stemeditor.audio.buffer import Audio, Samples
 from stemeditor.audio.convert import resample, to_channels
 from stemeditor.audio.store import release_pages
 from stemeditor.errors import UserError
-from stemeditor.methods import device
+from stemeditor.methods import cards, device
 from stemeditor.methods.base import (
     OVERLAP,
     SHIFTS,
@@ -122,8 +122,11 @@ def stream(song: Audio, method: Method, params: Params, progress: Progress, done
         start, stems = stretch
         return Piece(start, _complete(song.slice(start, start + length_of(stems)).samples, stems, info))
 
-    # No name holds a piece while the next one is computed.
-    yield from map(whole, found)
+    try:
+        # No name holds a piece while the next one is computed.
+        yield from map(whole, found)
+    finally:
+        cards.rest()
 
 
 class _Once(Part):
@@ -182,10 +185,10 @@ def _taken_apart(
             yield segment, _separated(song, method, params, segment, progress)
         return
     waiting: deque[tuple[Segment, Future[Stems]]] = deque()
-    turns, watched = Turns(_AT_WORK), Shared(progress)
+    turns, watched, separation = Turns(_AT_WORK), Shared(progress), device.separation()
 
     def work(number: int, segment: Segment) -> Stems:
-        with turns.turn(number):
+        with turns.turn(number), device.separating(separation):
             watched.check()
             return _separated(song, method, params, segment, watched)
 

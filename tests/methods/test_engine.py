@@ -23,11 +23,12 @@ from stemeditor.errors import Cancelled, DeviceProblem
 from stemeditor.methods import device, exported, measured, neural, processor, pytorch, quantised
 from stemeditor.methods.base import Remark
 from stemeditor.methods.demucs import SOURCES
-from stemeditor.methods.device import Device
+from stemeditor.methods.device import Device, Separation
 from stemeditor.methods.engine import Engine
 from stemeditor.methods.exported import ENDING, Array, Form, export
 from stemeditor.methods.hybrid_core import HybridCore
 from stemeditor.methods.measured import remembered
+from stemeditor.methods.placed import Room
 from stemeditor.methods.spleeter import BINS, HOPS
 from stemeditor.nets.fronts import JoinedHeart
 from stemeditor.nets.hybrid_heart import HybridHeart
@@ -99,11 +100,15 @@ def test_a_card_that_cannot_go_on_hands_over_to_the_processor(card: None, words:
     net = Doubling(most=0, words=words)
     remarks = Remarks()
     engine = Engine(lambda: net, RATE)
-    assert np.array_equal(engine(sound, remarks), np.stack([sound, sound]))
-    assert net.place == "cpu"
-    assert told in remarks.texts[0]
+    with device.separating(Separation()):
+        assert np.array_equal(engine(sound, remarks), np.stack([sound, sound]))
+        assert net.place == "cpu"
+        assert told in remarks.texts[0]
+        engine(sound, remarks)
+        assert len(remarks.texts) == 1
+    # The next song is told, too.
     engine(sound, remarks)
-    assert len(remarks.texts) == 1
+    assert len(remarks.texts) == 2
 
 
 class Stuck(Doubling):
@@ -192,7 +197,7 @@ class Counting(Doubling):
 
 def computed(engine: Engine, net: Counting, sounds: list[Array]) -> list[Array]:
     """Return what comes of pieces that all wait while the first of them is computed."""
-    with ThreadPoolExecutor(len(sounds)) as pool:
+    with ThreadPoolExecutor(len(sounds)) as pool, device.separating(Separation()):
         jobs = [pool.submit(copy_context().run, engine, sounds[0], Silent())]
         assert net.begun.wait(30)
         jobs += [pool.submit(copy_context().run, engine, sound, Silent()) for sound in sounds[1:]]
@@ -207,7 +212,7 @@ def waves(count: int) -> list[Array]:
 
 
 @pytest.mark.parametrize(
-    ("place", "gain", "counts"), [("xpu", 2.0, [1, 4, 2]), ("xpu", 1.05, [1] * 7), ("cpu", 2.0, [1] * 7)]
+    ("place", "gain", "counts"), [("xpu", 2.0, [1, 4, 1, 1]), ("xpu", 1.05, [1] * 7), ("cpu", 2.0, [1] * 7)]
 )
 def test_a_card_is_given_several_pieces_at_once_where_that_is_faster(
     card: None, place: str, gain: float, counts: list[int], monkeypatch: pytest.MonkeyPatch
@@ -233,10 +238,10 @@ def test_a_card_is_given_several_pieces_at_once_where_that_is_faster(
 def test_pieces_of_other_lengths_are_computed_by_themselves(card: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pytorch, "gain_of_several", lambda *given: 2.0)
     net = Counting()
-    sounds = [*waves(3), wave(RATE // 2), wave(RATE // 3)]
+    sounds = [*waves(5), wave(RATE // 2), wave(RATE // 3)]
     found = computed(Engine(lambda: net, RATE), net, sounds)
     assert all(np.array_equal(one, np.stack([sound, sound])) for one, sound in zip(found, sounds, strict=True))
-    assert sorted(net.counts) == [1, 1, 1, 2]
+    assert sorted(net.counts) == [1, 1, 1, 4]
 
 
 @pytest.mark.parametrize("words", ["CUDA out of memory.", "CUDA error: device lost"])
@@ -268,20 +273,20 @@ def test_where_several_pieces_have_no_room_from_the_start_one_is_computed(
     # Another time there may be more room.
     monkeypatch.setattr(pytorch, "gain_of_several", lambda *given: 2.0)
     net = Counting()
-    computed(Engine(lambda: net, RATE), net, sounds)
-    assert net.counts == [1, 2]
+    computed(Engine(lambda: net, RATE), net, waves(5))
+    assert net.counts == [1, 4]
 
 
 def test_a_bug_with_several_pieces_is_logged_and_costs_nobody_a_piece(
     card: None, monkeypatch: pytest.MonkeyPatch, logs: ExpectedLogs
 ) -> None:
-    logs.expect("3 pieces at once failed")
+    logs.expect("4 pieces at once failed")
     monkeypatch.setattr(pytorch, "gain_of_several", lambda *given: 2.0)
     net = Counting(1, "shapes cannot be multiplied")
-    sounds = waves(4)
+    sounds = waves(5)
     found = computed(Engine(lambda: net, RATE), net, sounds)
     assert all(np.array_equal(one, np.stack([sound, sound])) for one, sound in zip(found, sounds, strict=True))
-    assert net.counts == [1, 3, 1, 1, 1]
+    assert net.counts == [1, 4, 1, 1, 1, 1]
 
 
 def test_who_gives_up_while_waiting_costs_the_others_nothing(card: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -353,7 +358,7 @@ def test_every_network_gives_several_pieces_at_once_what_it_gives_each(name: str
     if name == "Open-Unmix":
         sounds = np.abs(sounds)
     engine = Engine(build, 44100)
-    found = engine._here(sounds, device.CPU)
+    found = engine._placed.compute(sounds, device.CPU, Silent(), Room())
     for one, sound in zip(found, sounds, strict=True):
         alone = engine(sound, Silent())
         assert np.abs(alone).max() > 1e-3
@@ -371,9 +376,24 @@ def test_an_engine_that_nobody_needs_is_gone_at_once() -> None:
         gc.enable()
 
 
-def test_a_bug_is_no_full_memory(card: None) -> None:
-    with pytest.raises(RuntimeError, match="mat1 and mat2"):
-        Engine(lambda: Doubling(most=0, words="mat1 and mat2 shapes cannot be multiplied"), RATE)(wave(RATE), Silent())
+def test_what_fails_on_a_card_for_no_known_reason_is_tried_on_the_processor(card: None, logs: ExpectedLogs) -> None:
+    logs.expect("xpu fails")
+    sound, remarks = wave(RATE), Remarks()
+    engine = Engine(lambda: Doubling(most=0, words="mat1 and mat2 shapes cannot be multiplied"), RATE)
+    assert np.array_equal(engine(sound, remarks), np.stack([sound, sound]))
+    assert "fails at this network" in remarks.texts[0]
+
+
+def test_a_bug_is_no_full_memory(card: None, logs: ExpectedLogs) -> None:
+    class Wrong(torch.nn.Module):
+        def forward(self, sound: torch.Tensor) -> torch.Tensor:
+            raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied, try {next(tries)}")
+
+    logs.expect("xpu fails")
+    tries = iter(range(1, 3))
+    with pytest.raises(RuntimeError, match="mat1 and mat2 shapes cannot be multiplied, try 1") as told:
+        Engine(Wrong, RATE)(wave(RATE), Silent())
+    assert "try 2" in str(told.value.__cause__)
 
 
 class Slow(torch.nn.Module):

@@ -41,6 +41,9 @@ sys.path.insert(0, str(ROOT))
 RATE = 44100
 KEPT_S = 30
 LONGEST_S = 12
+CARD_LONGEST_S = 60
+"""With less a card does not get as many pieces at once as it takes, and makes plans for them when time is taken."""
+
 SOURCES = ("drums", "bass", "other", "vocals")
 PUT, OURS, EXACT, THEIRS = "put", "ours", "exact", "theirs"
 ALONE = ("compact", "blend", "spleeter:4")
@@ -284,7 +287,8 @@ def measure(key: str, side: str, seconds: float, device: str, out: Path) -> dict
     song *= np.float32(0.1)
     separate = theirs(key, device) if side == THEIRS else ours(key, first)
     # As long as the longest pieces: some are made ready for that length.
-    separate(song[:, : LONGEST_S * RATE])
+    warming_s = LONGEST_S if device == "cpu" else CARD_LONGEST_S
+    separate(np.resize(song, (2, warming_s * RATE)) if seconds < warming_s else song[:, : warming_s * RATE])
     first.clear()
     began = time.perf_counter()
     found = separate(song)
@@ -293,29 +297,35 @@ def measure(key: str, side: str, seconds: float, device: str, out: Path) -> dict
     return {"speed": seconds / elapsed, "first": first[0] if first else elapsed, "memory": peak_mb(device)}
 
 
+def empty(device: str) -> None:
+    """Give back the card's memory that networks of another measurement lie in, and count its peak from there."""
+    import torch
+
+    from stemeditor.methods import neural, pretrained
+
+    pretrained.forget()
+    neural._engine.cache_clear()
+    gc.collect()
+    card = getattr(torch, device)
+    card.empty_cache()
+    if hasattr(card, "reset_peak_memory_stats"):
+        card.reset_peak_memory_stats()
+
+
 def limit(card_mb: float | None) -> None:
     """Let the graphics card have so much memory; all of it by default."""
     import torch
 
-    # What networks of another measurement lie in is given back first.
-    from stemeditor.methods import pretrained
-
-    pretrained.forget()
-    gc.collect()
-    torch.cuda.empty_cache()
     whole_mb = torch.cuda.get_device_properties(0).total_memory / 1e6
     torch.cuda.set_per_process_memory_fraction(1.0 if card_mb is None else min(card_mb / whole_mb, 1.0))
 
 
 def peak_mb(device: str) -> float:
-    """Return the most memory that was taken, on a graphics card since it was last asked."""
-    if device == "cuda":
+    """Return the most memory that was taken, on a graphics card that has its own since `empty`."""
+    if device in ("cuda", "xpu"):
         import torch
 
-        peak = torch.cuda.max_memory_allocated() / 1e6
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
-        return peak
+        return float(getattr(torch, device).max_memory_allocated()) / 1e6
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "linux" else 1 << 20)
 
 
@@ -330,6 +340,8 @@ def main() -> None:
     parser.add_argument("--no-halves", action="store_true")
     parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.card_mb and given.device != "cuda":
+        parser.error("--card-mb can be asked of cuda only")
     from stemeditor.methods import processor
 
     if given.no_halves:
@@ -374,6 +386,8 @@ def here(folder: Path, key: str, side: str, given: argparse.Namespace) -> dict[s
         put(key)
         return {}
     settings.Settings(settings.file()).set("exact", side == EXACT)
+    if given.device != "cpu":
+        empty(given.device)
     if given.card_mb:
         limit(given.card_mb if side != THEIRS else None)
     with device.using(given.device):

@@ -136,8 +136,13 @@ class Player:
             self._orders = replace(self._orders, run=None, jump=_Jump(target))
 
     def seek(self, frame: int) -> None:
-        """Go to a frame; to the end if it lies beyond, to the start if it is negative."""
+        """Go to a frame; to the end if it lies beyond, to the start if it is negative.
+
+        Where it is put while nothing plays is also where `stop` comes back to.
+        """
         with self._ordering:
+            if not self.playing:
+                self._origin = min(max(int(frame), 0), self._orders.mix.frames)
             self._orders = replace(self._orders, jump=_Jump(max(int(frame), 0)))
 
     def meters(self) -> Meters:

@@ -177,6 +177,24 @@ def test_at_the_end_it_stops_and_plays_again_from_the_start() -> None:
     assert player.playing
 
 
+def test_stop_knows_nothing_of_where_playing_began_before_the_playhead_was_put_elsewhere() -> None:
+    player = playing(mix_of(Strip("a", noise())), at=5000)
+    read(player, 4)
+    player.pause()
+    player.seek(20000)
+    player.stop()
+    assert player.position == 0
+    player.seek(20000)
+    player.play()
+    read(player, 4)
+    player.seek(30000)
+    player.stop()
+    assert player.position == 20000, "what was jumped over while it played is no beginning"
+    player.seek(10**9)
+    player.stop()
+    assert player.position == 0
+
+
 def test_stop_returns_to_where_playing_began_and_then_to_the_start() -> None:
     player = playing(mix_of(Strip("a", noise())), at=5000)
     read(player, 4)

@@ -120,6 +120,7 @@ TABLE: tuple[Setting, ...] = (
     Setting("weights_folder", "", "", ""),
     Setting("ensembles", [], "", ""),
     Setting("method", "", "", ""),
+    Setting("parameters", "", "", ""),
     Setting("export_format", "wav", "", ""),
     Setting("export_subtype", "24", "", ""),
     Setting("export_template", "{song}/{stem}", "", ""),

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QWidget
 from stemeditor.app.controller import Controller
 from stemeditor.app.lanes.lane_list import LaneList
 from stemeditor.app.viewport import Viewport
+from stemeditor.project import edits
 
 
 class Host(Protocol):
@@ -43,8 +44,20 @@ class Host(Protocol):
     def separate(self) -> None:
         """Take the song apart."""
 
+    def ask_time(self) -> None:
+        """Let the user say where to go."""
+
+    def ask_export_lane(self) -> None:
+        """Show how the current lane can be written."""
+
+    def close_song(self) -> None:
+        """Close the song; the window if there is none."""
+
     def select_all(self) -> None:
         """Select the whole song."""
+
+    def go_to(self, frame: int) -> None:
+        """Put the playhead somewhere, and show it."""
 
     def escape(self) -> None:
         """Get out of what is going on."""
@@ -113,6 +126,42 @@ def _selection(window: Host) -> bool:
     return window.controller.selection is not None
 
 
+def _any_solo(window: Host) -> bool:
+    return any(lane.soloed for lane in window.controller.project.lanes)
+
+
+def _any_mute(window: Host) -> bool:
+    return any(lane.muted for lane in edits.mutable(window.controller.project))
+
+
+def _zoomed(window: Host) -> bool:
+    return _song(window) and not window.viewport.whole
+
+
+def _exportable(window: Host) -> bool:
+    return any(lane.id == window.controller.current_lane for lane in window.controller.document.base.stems)
+
+
+def _place(window: Host) -> int | None:
+    """Return the number of the current lane; None if there is none."""
+    ids = [lane.id for lane in window.controller.project.lanes]
+    current = window.controller.current_lane
+    return ids.index(current) if current in ids else None
+
+
+def _not_first(window: Host) -> bool:
+    return bool(_place(window))
+
+
+def _not_last(window: Host) -> bool:
+    place = _place(window)
+    return place is not None and place < len(window.controller.project.lanes) - 1
+
+
+def _has_lane(number: int) -> Callable[[Host], bool]:
+    return lambda window: number <= len(window.controller.project.lanes)
+
+
 def _flip_mute(window: Host) -> None:
     lane_id = window.controller.current_lane
     if lane_id is not None:
@@ -159,7 +208,7 @@ def _move_lane(by: int) -> Callable[[Host], None]:
 def _step_time(seconds: float) -> Callable[[Host], None]:
     def step(window: Host) -> None:
         controller = window.controller
-        controller.seek(controller.player.position + round(seconds * controller.project.rate))
+        window.go_to(controller.player.position + round(seconds * controller.project.rate))
 
     return step
 
@@ -172,6 +221,21 @@ def _zoom(factor: float) -> Callable[[Host], None]:
         window.viewport.zoom(factor, at)
 
     return zoom
+
+
+def _page(by: float) -> Callable[[Host], None]:
+    def page(window: Host) -> None:
+        window.viewport.scroll(by * window.viewport.window.span)
+
+    return page
+
+
+def _on_lane(verb: Callable[[Controller, str], object]) -> Callable[[Host], None]:
+    def act(window: Host) -> None:
+        if window.controller.current_lane is not None:
+            verb(window.controller, window.controller.current_lane)
+
+    return act
 
 
 def _rename(window: Host) -> None:
@@ -201,7 +265,9 @@ def _gain_step(by_db: float) -> Callable[[Host], None]:
 TABLE: tuple[Row, ...] = (
     Row("open", "&File", "&Open song…", ("Ctrl+O",), lambda w: w.ask_open()),
     Row("demo", "&File", "Open the &demo song", (), lambda w: w.controller.open_demo()),
+    Row("close", "&File", "&Close song", ("Ctrl+W",), lambda w: w.close_song()),
     Row("export", "&File", "&Export…", ("Ctrl+E",), lambda w: w.ask_export(), _song, 1),
+    Row("export_lane", "&File", "Export this &lane…", ("Ctrl+Shift+E",), lambda w: w.ask_export_lane(), _exportable, 1),
     Row("settings", "&File", "&Settings…", ("Ctrl+,",), lambda w: w.ask_settings(), group=2),
     Row("quit", "&File", "&Quit", ("Ctrl+Q",), lambda w: w.close(), group=3),
     Row(
@@ -229,23 +295,52 @@ TABLE: tuple[Row, ...] = (
         lambda w: w.controller.can_separate,
         1,
     ),
+    Row(
+        "stop_separation",
+        "&Edit",
+        "S&top separating",
+        (),
+        lambda w: w.controller.cancel_separation(),
+        lambda w: w.controller.separating,
+        1,
+    ),
     Row("method", "&Edit", "Separate &with…", ("Ctrl+Shift+Return",), lambda w: w.ask_separate(), _song, 1),
     Row("compare", "&Edit", "&Compare methods…", ("Ctrl+M",), lambda w: w.ask_compare(), _comparable, 1),
     Row("models", "&Edit", "Mo&dels…", ("Ctrl+Shift+M",), lambda w: w.ask_models(), group=1),
     Row("select_all", "&Edit", "Select &all", ("Ctrl+A",), lambda w: w.select_all(), _song, 2),
-    Row("clear", "&Edit", "&Clear selection", ("Esc",), lambda w: w.escape(), group=2),
+    Row(
+        "clear", "&Edit", "Clear s&election", ("Ctrl+Shift+A",), lambda w: w.controller.clear_selection(), _selection, 2
+    ),
+    Row("mark_start", "&Edit", "&Begin the selection here", ("[",), lambda w: w.controller.mark_start(), _song, 2),
+    Row("mark_stop", "&Edit", "E&nd the selection here", ("]",), lambda w: w.controller.mark_stop(), _song, 2),
+    Row("extend_start", "&Edit", "Select to the start", ("Shift+Home",), lambda w: w.controller.extend_to(0), _song, 2),
+    Row(
+        "extend_end",
+        "&Edit",
+        "Select to the end",
+        ("Shift+End",),
+        lambda w: w.controller.extend_to(w.controller.project.frames),
+        _song,
+        2,
+    ),
+    Row("escape", "&Edit", "Close messages, deselect, or stop the newest job", ("Esc",), lambda w: w.escape(), group=3),
     Row("mute", "&Lane", "&Mute", ("M",), _flip_mute, _lane),
     Row("solo", "&Lane", "&Solo", ("S",), _flip_solo, _lane),
-    Row("clear_solo", "&Lane", "&Clear all solos", ("Shift+S",), lambda w: w.controller.clear_solo(), _song),
+    Row("clear_solo", "&Lane", "&Clear all solos", ("Shift+S",), lambda w: w.controller.clear_solo(), _any_solo),
+    Row("unmute", "&Lane", "U&nmute all", ("Shift+M",), lambda w: w.controller.unmute_all(), _any_mute),
     Row("louder", "&Lane", "&Louder by 1 dB", ("Alt+Right",), _gain_step(1.0), _lane, 1),
     Row("softer", "&Lane", "S&ofter by 1 dB", ("Alt+Left",), _gain_step(-1.0), _lane, 1),
+    Row("reset_gain", "&Lane", "Reset &gain", (), _on_lane(lambda c, lane: c.set_gain(lane, 1.0)), _lane, 1),
+    Row("reset_pan", "&Lane", "Reset &pan", (), _on_lane(lambda c, lane: c.set_pan(lane, 0.0)), _lane, 1),
     Row("rename", "&Lane", "&Rename", ("F2",), _rename, _lane, 1),
     Row("up", "&Lane", "Lane &above", ("Up",), _step_lane(-1), _lane, 2),
     Row("down", "&Lane", "Lane &below", ("Down",), _step_lane(1), _lane, 2),
-    Row("move_up", "&Lane", "Move &up", ("Alt+Up",), _move_lane(-1), _lane, 2),
-    Row("move_down", "&Lane", "Move &down", ("Alt+Down",), _move_lane(1), _lane, 2),
+    Row("move_up", "&Lane", "Move &up", ("Alt+Up",), _move_lane(-1), _not_first, 2),
+    Row("move_down", "&Lane", "Move &down", ("Alt+Down",), _move_lane(1), _not_last, 2),
     *(
-        Row(f"solo_{number}", "&Lane", f"Solo lane {number}", (str(number),), _solo_number(number), _song, 3)
+        Row(
+            f"solo_{number}", "&Lane", f"Solo lane {number}", (str(number),), _solo_number(number), _has_lane(number), 3
+        )
         for number in range(1, 10)
     ),
     Row("play", "&Transport", "&Play or pause", ("Space",), lambda w: w.controller.play_pause(), _song),
@@ -259,18 +354,19 @@ TABLE: tuple[Row, ...] = (
         _song,
     ),
     Row("clip", "&Transport", "Put the &clip light out", ("C",), lambda w: w.controller.player.reset_clip(), _song),
-    Row("start", "&Transport", "To the &start", ("Home",), lambda w: w.controller.seek(0), _song, 1),
-    Row(
-        "end", "&Transport", "To the &end", ("End",), lambda w: w.controller.seek(w.controller.project.frames), _song, 1
-    ),
+    Row("start", "&Transport", "To the &start", ("Home",), lambda w: w.go_to(0), _song, 1),
+    Row("end", "&Transport", "To the &end", ("End",), lambda w: w.go_to(w.controller.project.frames), _song, 1),
+    Row("go_to", "&Transport", "&Go to a time…", ("Ctrl+G",), lambda w: w.ask_time(), _song, 1),
     Row("back", "&Transport", "Back 1 s", ("Left",), _step_time(-1), _song, 2),
     Row("forward", "&Transport", "Forward 1 s", ("Right",), _step_time(1), _song, 2),
     Row("far_back", "&Transport", "Back 5 s", ("Shift+Left",), _step_time(-5), _song, 2),
     Row("far_forward", "&Transport", "Forward 5 s", ("Shift+Right",), _step_time(5), _song, 2),
-    Row("zoom_in", "&View", "Zoom &in", ("+", "=", "Ctrl++"), _zoom(0.6), _song),
-    Row("zoom_out", "&View", "Zoom &out", ("-", "Ctrl+-"), _zoom(1 / 0.6), _song),
-    Row("fit", "&View", "&Whole song", ("Ctrl+0",), lambda w: w.viewport.fit(), _song),
+    Row("zoom_in", "&View", "Zoom &in", ("+", "=", "Ctrl++", "Ctrl+="), _zoom(0.6), _song),
+    Row("zoom_out", "&View", "Zoom &out", ("-", "Ctrl+-"), _zoom(1 / 0.6), _zoomed),
+    Row("fit", "&View", "&Whole song", ("Ctrl+0",), lambda w: w.viewport.fit(), _zoomed),
     Row("fit_selection", "&View", "Zoom to &selection", ("F",), _zoom_selection, _selection),
+    Row("page_back", "&View", "A page &back", ("PgUp",), _page(-0.9), _zoomed),
+    Row("page_on", "&View", "A page &on", ("PgDown",), _page(0.9), _zoomed),
     Row(
         "view",
         "&View",
@@ -293,6 +389,13 @@ TABLE: tuple[Row, ...] = (
     Row("shortcuts", "&Help", "&Keyboard shortcuts", ("F1",), lambda w: w.show_shortcuts()),
     Row("about", "&Help", "&About", (), lambda w: w.show_about()),
 )
+
+
+LANE_MENU = (
+    *("rename", "mute", "solo", "clear_solo", "unmute", ""),
+    *("reset_gain", "reset_pan", "", "move_up", "move_down", "", "view", "export_lane"),
+)
+"""What a right click on a lane offers; "" for a line between."""
 
 
 class Actions(QObject):
@@ -329,7 +432,7 @@ class Actions(QObject):
         document = window.controller.document
         for action_id, name in (("undo", document.undo_name), ("redo", document.redo_name)):
             word = f"&{action_id.capitalize()}"
-            self._actions[action_id].setText(f"{word} {name[0].lower()}{name[1:]}" if name else word)
+            self._actions[action_id].setText(f"{word} {plain(name[0].lower() + name[1:])}" if name else word)
 
     def suspend(self, on: bool) -> None:
         """Take the single-letter keys away while text is being typed, or give them back."""
@@ -344,9 +447,14 @@ class Actions(QObject):
         row.verb(self._window)
 
 
+def plain(text: str) -> str:
+    """Return text as it must be written for a menu to show all of it: "&" would else underline what follows."""
+    return text.replace("&", "&&")
+
+
 _TYPING_KEYS = frozenset(
     ("Space", "Shift+Space", "Left", "Right", "Shift+Left", "Shift+Right", "Home", "End", "Esc", "Shift+S", "Shift+W")
-    + ("Up", "Down")
+    + ("Up", "Down", "Shift+M", "Shift+Home", "Shift+End", "PgUp", "PgDown")
 )
 
 

@@ -52,7 +52,7 @@ class Parts:
 
     def close(self) -> None:
         """End all threads and the window; the application object stays."""
-        self.window.close()
+        self.window.close_unasked()
         self.controller.close()
         self.window.deleteLater()
         self.application.processEvents()
@@ -185,7 +185,8 @@ def _catch_everything(bridge: _Bridge) -> None:
 
     def main_thread(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if issubclass(kind, KeyboardInterrupt):
-            QApplication.quit()
+            # quit() would close the window first, and that asks.
+            QApplication.exit(0)
         else:
             tell(error.with_traceback(trace))
 

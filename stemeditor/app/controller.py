@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Signal
 
@@ -24,6 +24,9 @@ from stemeditor.project import edits
 from stemeditor.project.document import Document
 from stemeditor.project.model import Project, Song
 from stemeditor.settings import Settings
+
+if TYPE_CHECKING:
+    from stemeditor.jobs.tasks import SeparateRequest
 
 RECENT_FILES = 10
 
@@ -67,6 +70,8 @@ class Controller(Desk):
         self._states: dict[int, JobState] = {}
         self._opening: Job | None = None
         self._separation: Job | None = None
+        self._asked: SeparateRequest | None = None
+        self._written: set[str] = set()
         self._closed = False
         relay.receive(self._arrived)
 
@@ -107,6 +112,14 @@ class Controller(Desk):
         """Whether redo brings a step back; not to another song while this one is taken apart."""
         return super().can_redo and not (self.separating and self.document.redo_changes_song)
 
+    @property
+    def unexported(self) -> bool:
+        """Whether closing loses stems: made here, of a song of the user's own, and never written to a file."""
+        project = self.document.base
+        if project.song is None or project.song.path == paths.resource("demo", "demo.flac"):
+            return False
+        return bool(project.stems) and not any(lane.id in self._written for lane in project.stems)
+
     def estimate_s(self, method: str, params: Mapping[str, ParamValue] | None = None) -> float | None:
         """Return about how long a method takes for this song, in seconds; None without a song.
 
@@ -137,18 +150,46 @@ class Controller(Desk):
         """Read the song that is shipped."""
         self.open(paths.resource("demo", "demo.flac"))
 
+    def close_song(self) -> None:
+        """Close the song; undo opens it again."""
+        if self._opening is not None:
+            self.cancel_job(self._opening.id)
+        if self.document.base.song is None:
+            return
+        left = self._leave_separation()
+        self._rewind()
+        self.document.apply("Close song", lambda project: Project())
+        if left is not None:
+            self.noticed.emit(left)
+
     def separate(self, method: str = "", params: Mapping[str, ParamValue] | None = None) -> None:
-        """Take the song apart with a method of the registry; the default one if none is named."""
+        """Take the song apart with a method of the registry; the default one if none is named.
+
+        Parameters
+        ----------
+        method
+            Its key.
+        params
+            What to set on it, remembered for the next time; what was set last if None.
+        """
+        from stemeditor.app.remembered import remember, remembered
         from stemeditor.jobs.tasks import SeparateRequest, separate_song
         from stemeditor.methods import registry
 
         song = self.document.base.song
         if song is None or not self.can_separate:
             return
-        request = SeparateRequest(song, method or registry.default(), dict(params or {}), self.cache_folder)
+        key = method or registry.default()
+        if params is None:
+            params = remembered(self.settings, registry.info(key)) if self.settings.text("parameters") else {}
+        else:
+            remember(self.settings, registry.info(key), params)
+        request = self._asked = SeparateRequest(song, key, dict(params), self.cache_folder)
         self._separation = self._start(
             COMPUTE, song.title, separate_song, request, song.id, self._separation_posted, self._separated
         )
+        # Only now is it known what the job is: what can be done meanwhile is other.
+        self.jobs_changed.emit()
 
     def cancel_separation(self) -> None:
         """Stop taking the song apart; what was there before comes back at once."""
@@ -165,6 +206,21 @@ class Controller(Desk):
         self._states.pop(job_id, None)
         self.jobs_changed.emit()
 
+    def cancel_newest(self) -> None:
+        """Stop the job that was begun last, whatever it does."""
+        under_way = [state.id for state in self.jobs if state.state != "failed"]
+        if under_way:
+            self.cancel_job(under_way[-1])
+
+    def dismiss_failed(self) -> bool:
+        """Forget all failed jobs; returns whether there were any."""
+        failed = [state.id for state in self.jobs if state.state == "failed"]
+        for job_id in failed:
+            del self._states[job_id]
+        if failed:
+            self.jobs_changed.emit()
+        return bool(failed)
+
     def dismiss_job(self, job_id: int) -> None:
         """Forget a failed job."""
         if self._states.pop(job_id, None) is not None:
@@ -180,8 +236,14 @@ class Controller(Desk):
                 return True
             return False
 
+        stems = {lane.id for lane in self.document.base.stems}
+
+        def written(result: Any) -> None:
+            self._written |= stems
+            self._exported(result)
+
         title = f"Export {request.song.title}"
-        self._start(DISK, title, export_stems, request, request.song.id, _ignore, self._exported, needs_word)
+        self._start(DISK, title, export_stems, request, request.song.id, _ignore, written, needs_word)
 
     def compute(
         self,
@@ -303,26 +365,50 @@ class Controller(Desk):
             self.grown.emit(tuple(lane.id for lane in self.project.lanes))
 
     def _opened(self, song: Song) -> None:
-        self.cancel_separation()
+        left = self._leave_separation()
         if self.document.previewing:
             self.document.commit_preview("Open song", lambda preview: _with_song(preview, song))
         else:
             self._rewind()
             self.document.apply("Open song", lambda project: edits.open_song(song))
         self._opening = None
+        self.dismiss_failed()
         names = [str(song.path), *self.settings.names("recent_files")]
         self.settings.set("recent_files", list(dict.fromkeys(names))[:RECENT_FILES])
         if song.notice:
             self.noticed.emit(Notice(WARNING, song.notice))
+        if left is not None:
+            self.noticed.emit(left)
         if self.settings.flag("separate_on_open"):
             self.separate(self.settings.text("method"))
+
+    def _leave_separation(self) -> Notice | None:
+        """Stop taking apart a song that goes; return an offer to come back to it."""
+        request = self._asked
+        if not self.separating or request is None:
+            return None
+        self.cancel_separation()
+
+        def go_back() -> None:
+            self.cancel_separation()
+            if self._opening is not None:
+                self.cancel_job(self._opening.id)
+            while self.can_undo and (self.project.song is None or self.project.song.id != request.song.id):
+                self.undo()
+            if self.project.song is not None and self.project.song.id == request.song.id:
+                self.separate(request.method, request.params)
+
+        text = f"“{request.song.title}” was still being taken apart; that was stopped."
+        hint = "What is done is kept: it goes on where it was."
+        return Notice(WARNING, text, hint, offer=("Go back to it", go_back))
 
     def _separation_posted(self, piece: object) -> None:
         from stemeditor.jobs.tasks import Grown, StemsGrowing
 
         if isinstance(piece, StemsGrowing):
             name = piece.method.name
-            state = edits.add_stems(self.document.base, piece.lanes, name)
+            stems = edits.carry_over(self.document.base, piece.lanes)
+            state = edits.add_stems(self.document.base, stems, name)
             self.document.begin_preview(
                 replace(state, filled=0),
                 lambda base, preview: replace(edits.add_stems(base, preview.stems, name), filled=preview.filled),
@@ -335,10 +421,11 @@ class Controller(Desk):
 
     def _separated(self, result: Any) -> None:
         self._separation = None
+        before = self.document.base
 
         def finish(preview: Project) -> Project:
             new = tuple(lane for lane in result.lanes if not preview.has_lane(lane.id))
-            return replace(preview, lanes=preview.lanes + new, filled=None)
+            return replace(preview, lanes=preview.lanes + edits.carry_over(before, new), filled=None)
 
         self.document.commit_preview(f"Separate with {result.method.name}", finish)
 

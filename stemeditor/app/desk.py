@@ -92,6 +92,10 @@ class Desk(QObject):
         """Take every solo off."""
         self.document.apply("Clear solo", edits.clear_solo)
 
+    def unmute_all(self) -> None:
+        """Unmute every stem; the song stays muted where they are."""
+        self.document.apply("Unmute all", edits.unmute_all)
+
     def rename(self, lane_id: str, name: str) -> None:
         """Give a lane another name."""
         self._edit(lane_id, "Rename", lambda p: edits.rename(p, lane_id, name))
@@ -107,12 +111,15 @@ class Desk(QObject):
     # Transport
 
     def play_pause(self) -> None:
-        """Play if paused, pause if playing."""
+        """Play if paused, pause if playing. What loops is played from its start unless the playhead stands in it."""
         if self.project.song is None:
             return
         if self.player.playing:
             self.player.pause()
         else:
+            loop = self.player.loop
+            if loop is not None and not loop[0] <= self.player.position < loop[1]:
+                self.player.seek(loop[0])
             self.player.play()
         self.transport_changed.emit()
 
@@ -132,10 +139,30 @@ class Desk(QObject):
         self._loop()
 
     def set_selection(self, start: int, stop: int) -> None:
-        """Select the frames [start, stop), held within the song, in any order; an empty one clears."""
-        start, stop = sorted((int(start), int(stop)))
-        start, stop = max(start, 0), min(stop, self.project.frames)
-        self.selection = (start, stop) if stop > start else None
+        """Select the frames [start, stop), held within the song, in any order; an empty one clears.
+
+        What was just selected is what will be played: unless something plays, the playhead goes to its start.
+        """
+        self._select(start, stop)
+        if self.selection is not None and not self.player.playing:
+            self.player.seek(self.selection[0])
+        self._loop()
+
+    def mark_start(self) -> None:
+        """Begin the selection at the playhead; it reaches to where it ended, else to the end of the song."""
+        at, end = self.player.position, self.project.frames
+        self._select(at, self.selection[1] if self.selection and self.selection[1] > at else end)
+        self._loop()
+
+    def mark_stop(self) -> None:
+        """End the selection at the playhead; it begins where it began, else at the start of the song."""
+        at = self.player.position
+        self._select(self.selection[0] if self.selection and self.selection[0] < at else 0, at)
+        self._loop()
+
+    def extend_to(self, frame: int) -> None:
+        """Move the end of the selection that is nearer to a frame there; without one, select from the playhead."""
+        self._select(far_edge(self.selection, frame, self.player.position), frame)
         self._loop()
 
     def clear_selection(self) -> None:
@@ -159,7 +186,12 @@ class Desk(QObject):
     def _edit(self, lane_id: str, verb: str, change: Change, merge: str = "") -> None:
         if self.project.has_lane(lane_id):
             name = self.project.lane(lane_id).name
-            self.document.apply(f"{verb} {name.lower()}", change, f"{merge} {lane_id}" if merge else "")
+            self.document.apply(f"{verb} {name}", change, f"{merge} {lane_id}" if merge else "")
+
+    def _select(self, start: int, stop: int) -> None:
+        start, stop = sorted((int(start), int(stop)))
+        start, stop = max(start, 0), min(stop, self.project.frames)
+        self.selection = (start, stop) if stop > start else None
 
     def _loop(self) -> None:
         self._tell_player()
@@ -183,3 +215,11 @@ class Desk(QObject):
         if self.current_lane is None or not project.has_lane(self.current_lane):
             self.set_current_lane(project.lanes[0].id if project.lanes else None)
         self.changed.emit()
+
+
+def far_edge(selection: tuple[int, int] | None, frame: int, playhead: int) -> int:
+    """Return what stays in place when a selection is extended to a frame: its farther edge, else the playhead."""
+    if selection is None:
+        return playhead
+    start, stop = selection
+    return stop if abs(frame - start) < abs(frame - stop) else start

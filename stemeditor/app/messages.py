@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,8 @@ class Notice:
         For a bug: what to send us; else "".
     folder
         A folder worth showing, or None.
+    offer
+        What the user may do about it: the words on a button, and what it does. None for nothing.
     """
 
     kind: str
@@ -40,6 +43,7 @@ class Notice:
     hint: str = ""
     details: str = ""
     folder: Path | None = None
+    offer: tuple[str, Callable[[], None]] | None = None
 
 
 def notice_of(error: BaseException) -> Notice | None:

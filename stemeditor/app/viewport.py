@@ -36,6 +36,7 @@ class Viewport:
 
     def __init__(self) -> None:
         self._window = Window(0.0, 1.0, 0)
+        self._song_id = ""
         self._listeners: list[Callable[[], None]] = []
 
     @property
@@ -57,11 +58,12 @@ class Viewport:
         if listener in self._listeners:
             self._listeners.remove(listener)
 
-    def set_song(self, frames: int) -> None:
+    def set_song(self, frames: int, song_id: str = "") -> None:
         """Show all of another song; one that is longer or shorter now keeps the view if that was not all."""
-        if frames == self._window.frames:
+        another, self._song_id = song_id != self._song_id, song_id
+        if frames == self._window.frames and not another:
             return
-        if self.whole or frames == 0:
+        if another or self.whole or frames == 0:
             self._set(0.0, float(max(frames, 1)), frames)
         else:
             self._set(self._window.start, self._window.stop, frames)
@@ -102,3 +104,46 @@ class Viewport:
             self._window = window
             for listener in list(self._listeners):
                 listener()
+
+
+class Follower:
+    """Keeps the playhead in view while it moves, until the user scrolls away from it.
+
+    Parameters
+    ----------
+    viewport
+        What it turns the pages of.
+    """
+
+    def __init__(self, viewport: Viewport) -> None:
+        self._viewport = viewport
+        self._frame = 0.0
+        self._away = False
+        self._turning = False
+        viewport.listen(self._moved)
+
+    def follow(self, frame: float) -> None:
+        """Turn the page if the playhead left it; not where the user looks at something else."""
+        self._frame = frame
+        if self._away and self._seen():
+            self._away = False
+        if not self._away:
+            self.go(frame)
+
+    def go(self, frame: float) -> None:
+        """Show the playhead, wherever the user looks, and follow it from now on."""
+        self._frame, self._away, self._turning = frame, False, True
+        self._viewport.reveal(frame)
+        self._turning = False
+
+    def restart(self) -> None:
+        """Follow again: playing began anew."""
+        self._away = False
+
+    def _moved(self) -> None:
+        if not self._turning:
+            self._away = not self._seen()
+
+    def _seen(self) -> bool:
+        window = self._viewport.window
+        return window.start <= self._frame <= window.stop

@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QObject, QSize, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeEvent
+from PySide6.QtCore import QByteArray, QObject, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import (
+    QCloseEvent,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDropEvent,
+    QKeyEvent,
+    QResizeEvent,
+)
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QApplication,
     QFileDialog,
-    QFrame,
     QHBoxLayout,
     QMainWindow,
-    QMenu,
-    QPushButton,
     QStackedWidget,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
-from stemeditor.app.actions import TABLE, Actions, takes_text
+from stemeditor.app.actions import Actions, takes_text
+from stemeditor.app.asking import CLOSE, EXPORT, ask_close, ask_time
 from stemeditor.app.controller import Controller
 from stemeditor.app.job_state import ExportQuestion
+from stemeditor.app.lanes.controls import ValueSlider
 from stemeditor.app.lanes.lane_list import LaneList
-from stemeditor.app.lanes.overview import Overview
+from stemeditor.app.lanes.overview import Overview, SongName
+from stemeditor.app.menus import Menus
 from stemeditor.app.messages import INFO, Notice
 from stemeditor.app.panels.jobs import NoticeBar, StatusBar
-from stemeditor.app.panels.transport import Master, Transport
 from stemeditor.app.panels.welcome import Welcome
-from stemeditor.app.theme import Theme, icon
-from stemeditor.app.viewport import Viewport
+from stemeditor.app.theme import Theme
+from stemeditor.app.toolbar import Toolbar
+from stemeditor.app.viewport import Follower, Viewport
 
 _PLAYING_MS = 16
 _IDLE_MS = 120
@@ -55,19 +63,25 @@ class Window(QMainWindow):
         super().__init__()
         self.controller: Controller = controller
         self.viewport: Viewport = Viewport()
+        self._follower = Follower(self.viewport)
+        self._playing = False
+        self._whole = True
+        self._tabs: list[QWidget] = []
+        self._may_go = False
         self._theme = theme
         self.actions_ = Actions(self, self)
         self.lanes: LaneList = LaneList(theme, self.viewport, controller.paint)
         self.overview = Overview(theme, self.viewport)
-        self.transport = Transport(theme, self.actions_)
-        self.master = Master(theme)
+        self.toolbar = Toolbar(theme, self.actions_)
+        self.transport, self.master = self.toolbar.transport, self.toolbar.master
         self.status = StatusBar(theme)
+        self.status.add_zooms(self.actions_)
         self.welcome = Welcome(theme, controller.settings)
         self.setMinimumSize(1010, 600)
         self.resize(1280, 800)
         self.setAcceptDrops(True)
         self._arrange()
-        self._menus()
+        self.menus = Menus(self.menuBar(), self.actions_, controller.settings)
         self.notices = NoticeBar(theme, self)
         self._connect()
         self._timer = QTimer(self)
@@ -133,6 +147,25 @@ class Window(QMainWindow):
         if self.controller.document.base.song is not None:
             ExportDialog(self.controller, self).exec()
 
+    def ask_export_lane(self) -> None:
+        """Show how the current lane can be written."""
+        from stemeditor.app.panels.export import ExportDialog
+
+        if self.controller.document.base.stems:
+            dialog = ExportDialog(self.controller, self)
+            dialog.stems.setChecked(True)
+            for item in (dialog.lanes.item(row) for row in range(dialog.lanes.count())):
+                chosen = item.data(Qt.ItemDataRole.UserRole) == self.controller.current_lane
+                item.setCheckState(Qt.CheckState.Checked if chosen else Qt.CheckState.Unchecked)
+            dialog.exec()
+
+    def ask_time(self) -> None:
+        """Let the user say where to go."""
+        rate = self.controller.project.rate
+        seconds = ask_time(self.controller.player.position / rate, self)
+        if seconds is not None:
+            self.go_to(round(seconds * rate))
+
     def ask_settings(self) -> None:
         """Show the settings."""
         from stemeditor.app.panels.settings import SettingsDialog
@@ -155,14 +188,36 @@ class Window(QMainWindow):
         """Select the whole song."""
         self.controller.set_selection(0, self.controller.project.frames)
 
-    def escape(self) -> None:
-        """Close the message, else cancel the separation, else clear the selection."""
-        if self.notices.isVisible():
-            self.notices.hide()
-        elif self.controller.separating:
-            self.controller.cancel_separation()
+    def go_to(self, frame: int) -> None:
+        """Put the playhead somewhere, and show it."""
+        self.controller.seek(frame)
+        self._follower.go(self.controller.player.position)
+
+    def close_song(self) -> None:
+        """Close the song; the window if there is none."""
+        if self.controller.project.song is None and not self.controller.opening:
+            self.close()
         else:
+            self.controller.close_song()
+
+    def close_unasked(self) -> None:
+        """Close the window, whatever is lost: the program ends."""
+        self._may_go = True
+        self.close()
+
+    def escape(self) -> None:
+        """Get out of the nearest thing: a slider, a message, the selection, the newest job; one at a time."""
+        if isinstance(QApplication.focusWidget(), ValueSlider):
+            self.setFocus()
+        elif self.notices.isVisible():
+            self.notices.hide()
+            self.controller.dismiss_failed()
+        elif self.controller.dismiss_failed():
+            pass
+        elif self.controller.selection is not None:
             self.controller.clear_selection()
+        else:
+            self.controller.cancel_newest()
 
     def toggle_full_screen(self) -> None:
         """Fill the screen, or no longer."""
@@ -171,16 +226,8 @@ class Window(QMainWindow):
     def set_theme(self, theme: Theme) -> None:
         """Take other colours everywhere."""
         self._theme = theme
-        for part in (self.lanes, self.overview, self.transport, self.master, self.status, self.welcome, self.notices):
+        for part in (self.lanes, self.overview, self.toolbar, self.status, self.welcome, self.notices):
             part.set_theme(theme)
-        self._open.setIcon(icon("open", theme.text, 18))
-        self._separate.setIcon(icon("separate", theme.on_accent, 18, theme.muted))
-        self._method.setIcon(icon("down", theme.text, 14, theme.muted))
-        self._compare.setIcon(icon("compare", theme.text, 18, theme.muted))
-        self._export.setIcon(icon("export", theme.text, 18, theme.muted))
-        self._settings.setIcon(icon("settings", theme.text, 18))
-        for button, name in self._zooms:
-            button.setIcon(icon(name, theme.text, 16, theme.muted))
 
     @Slot()
     def system_theme_changed(self) -> None:
@@ -219,7 +266,21 @@ class Window(QMainWindow):
         if self.notices.isVisible():
             self.notices.place()
 
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: D102
+        # What has the keyboard and does not want the key passes it on to here. Space belongs to playing.
+        button = QApplication.focusWidget()
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and isinstance(button, QAbstractButton):
+            button.click()
+        else:
+            super().keyPressEvent(event)
+
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: D102
+        answer = CLOSE if self._may_go or self.controller.closed else ask_close(self.controller, self)
+        if answer != CLOSE:
+            event.ignore()
+            if answer == EXPORT:
+                self.ask_export()
+            return
         geometry = bytes(self.saveGeometry().toBase64().data()).decode("ascii")
         self.controller.settings.set("window_geometry", geometry)
         self._timer.stop()
@@ -229,54 +290,11 @@ class Window(QMainWindow):
     # Building
 
     def _arrange(self) -> None:
-        self._open = self._button("Open", "open", "Open a song")
-        self._separate = self._button("Separate", "separate", "Take the song apart")
-        self._separate.setProperty("role", "primary")
-        self._method = QToolButton()
-        self._method.setProperty("role", "narrow")
-        self._method.setFixedSize(30, 34)
-        self._method.setIconSize(QSize(14, 14))
-        self._method.setToolTip(self.actions_.tip("method", "Choose a method and its parameters"))
-        self._method.setAccessibleName("Choose a method")
-        self._method.clicked.connect(self.actions_["method"].trigger)
-        self._compare = QToolButton()
-        self._compare.setFixedSize(34, 34)
-        self._compare.setProperty("role", "narrow")
-        self._compare.setIconSize(QSize(18, 18))
-        self._compare.setToolTip(self.actions_.tip("compare", "Compare methods, and test them blind"))
-        self._compare.setAccessibleName("Compare methods")
-        self._compare.clicked.connect(self.actions_["compare"].trigger)
-        self.actions_["compare"].enabledChanged.connect(self._compare.setEnabled)
-        self._export = self._button("Export", "export", "Write stems or the mix to files")
-        self._settings = QToolButton()
-        self._settings.setProperty("role", "flat")
-        self._settings.setFixedSize(34, 34)
-        self._settings.setIconSize(QSize(18, 18))
-        self._settings.setToolTip(self.actions_.tip("settings", "Settings"))
-        self._settings.setAccessibleName("Settings")
-        self._settings.clicked.connect(self.actions_["settings"].trigger)
-        bar = QFrame()
-        bar.setProperty("role", "bar")
-        bar.setFixedHeight(62)
-        row = QHBoxLayout(bar)
-        row.setContentsMargins(14, 0, 10, 0)
-        row.setSpacing(8)
-        row.addWidget(self._open)
-        row.addWidget(self._separate)
-        row.addWidget(self._method)
-        row.addWidget(self._compare)
-        row.addWidget(self._export)
-        row.addStretch(1)
-        row.addWidget(self.transport)
-        row.addStretch(1)
-        row.addWidget(self.master)
-        row.addSpacing(4)
-        row.addWidget(self._settings)
         song = QWidget()
         column = QVBoxLayout(song)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        column.addWidget(self.overview)
+        column.addLayout(self._head())
         column.addWidget(self.lanes, 1)
         self._pages = QStackedWidget()
         self._pages.addWidget(self.welcome)
@@ -286,50 +304,23 @@ class Window(QMainWindow):
         whole = QVBoxLayout(root)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.setSpacing(0)
-        whole.addWidget(bar)
+        whole.addWidget(self.toolbar)
         whole.addWidget(self._pages, 1)
         whole.addWidget(self.status)
         self.setCentralWidget(root)
-        self._zooms: list[tuple[QToolButton, str]] = []
-        for action_id, name in (("zoom_out", "zoom_out"), ("fit", "zoom_fit"), ("zoom_in", "zoom_in")):
-            button = QToolButton()
-            button.setProperty("role", "flat")
-            button.setFixedSize(26, 26)
-            button.setIconSize(QSize(16, 16))
-            button.setToolTip(self.actions_.tip(action_id))
-            button.setAccessibleName(self.actions_[action_id].text().replace("&", ""))
-            button.clicked.connect(self.actions_[action_id].trigger)
-            self.actions_[action_id].enabledChanged.connect(button.setEnabled)
-            self.status.tools.addWidget(button)
-            self._zooms.append((button, name))
 
-    def _button(self, text: str, action_id: str, tip: str) -> QPushButton:
-        button = QPushButton(text)
-        button.setFixedHeight(34)
-        button.setIconSize(QSize(18, 18))
-        button.setToolTip(self.actions_.tip(action_id, tip))
-        button.setAccessibleName(text)
-        action = self.actions_[action_id]
-        button.clicked.connect(action.trigger)
-        action.enabledChanged.connect(button.setEnabled)
-        return button
-
-    def _menus(self) -> None:
-        menus: dict[str, QMenu] = {}
-        group = 0
-        for row in TABLE:
-            if row.menu not in menus:
-                menus[row.menu] = self.menuBar().addMenu(row.menu)
-                group = row.group
-            if row.group != group:
-                menus[row.menu].addSeparator()
-                group = row.group
-            if row.id.startswith("solo_"):
-                continue
-            menus[row.menu].addAction(self.actions_[row.id])
-            if row.id == "demo":
-                self._recent = menus[row.menu].addMenu("Open &recent")
-                self._recent.aboutToShow.connect(self._fill_recent)
+    def _head(self) -> QHBoxLayout:
+        """Return the overview, in line with the lanes below, and the name of the song beside it."""
+        self._name = SongName()
+        beside = QWidget()
+        beside.setFixedWidth(0)
+        self.lanes.margin_changed.connect(beside.setFixedWidth)
+        head = QHBoxLayout()
+        head.setSpacing(0)
+        head.addWidget(self._name)
+        head.addWidget(self.overview, 1)
+        head.addWidget(beside)
+        return head
 
     def _connect(self) -> None:
         controller, lanes = self.controller, self.lanes
@@ -352,6 +343,10 @@ class Window(QMainWindow):
         lanes.selection_cleared.connect(controller.clear_selection)
         lanes.current_changed.connect(controller.set_current_lane)
         lanes.method_requested.connect(self.actions_["method"].trigger)
+        lanes.menu_requested.connect(self.menus.show_lane_menu)
+        self.menus.chosen.connect(controller.open)
+        self.viewport.listen(self._viewport_moved)
+        self.transport.time.clicked.connect(self.actions_["go_to"].trigger)
         self.overview.seek_requested.connect(controller.seek)
         self.master.gain.edited.connect(controller.set_master_gain)
         self.master.gain.released.connect(controller.end_drag)
@@ -369,7 +364,7 @@ class Window(QMainWindow):
 
     def _show_project(self) -> None:
         project = self.controller.project
-        self.viewport.set_song(project.frames)
+        self.viewport.set_song(project.frames, project.song.id if project.song else "")
         self._pages.setCurrentIndex(0 if project.song is None else 1)
         if project.song is None:
             self.welcome.refresh()
@@ -378,7 +373,25 @@ class Window(QMainWindow):
         self.master.show_gain(project.master_gain)
         title = project.song.title if project.song else ""
         self.setWindowTitle(f"{title} – stemeditor" if title else "stemeditor")
+        self._name.show_song(project.song)
+        self._order_tabs()
         self._show_transport()
+
+    def _order_tabs(self) -> None:
+        """Let Tab go through the window as the eye does."""
+        ids = [lane.id for lane in self.controller.project.lanes]
+        welcome = self.welcome
+        tabs = [*self.toolbar.stops(), welcome.open, welcome.demo, welcome.recent, *self.lanes.stops(ids)]
+        tabs += self.status.stops()
+        if tabs != self._tabs:
+            self._tabs = tabs
+            for before, after in itertools.pairwise(tabs):
+                QWidget.setTabOrder(before, after)
+
+    def _viewport_moved(self) -> None:
+        if self.viewport.whole != self._whole:
+            self._whole = self.viewport.whole
+            self.actions_.refresh()
 
     def _show_transport(self) -> None:
         controller = self.controller
@@ -387,12 +400,13 @@ class Window(QMainWindow):
         self.overview.set_selection(controller.selection)
         self.lanes.set_current(controller.current_lane)
         self.actions_.refresh()
-        self.status.idle.setText(self._idle_text())
+        self.status.idle.show_text(self._idle_text())
         self._poll()
 
     def _show_jobs(self) -> None:
         self.status.show_jobs(self.controller.jobs)
         self.actions_.refresh()
+        self.toolbar.show_separating(self.controller.separating)
 
     def _grown(self, lane_ids: tuple[str, ...]) -> None:
         self.lanes.grown(lane_ids)
@@ -419,8 +433,11 @@ class Window(QMainWindow):
         rate, frames = controller.project.rate, controller.project.frames
         frame = min(controller.output.heard_position() if playing else controller.player.position, frames)
         self.transport.show_time(frame / rate, frames / rate)
+        if playing and not self._playing:
+            self._follower.restart()
+        self._playing = playing
         if playing and controller.settings.flag("follow_playhead"):
-            self.viewport.reveal(frame)
+            self._follower.follow(frame)
         self.lanes.set_playhead(frame)
         self.overview.set_playhead(frame)
         meters = controller.player.meters()
@@ -440,19 +457,6 @@ class Window(QMainWindow):
         request = ask_export(question, self)
         if request is not None:
             self.controller.export(request)
-
-    def _fill_recent(self) -> None:
-        self._recent.clear()
-        for name in self.controller.settings.names("recent_files"):
-            action = self._recent.addAction(Path(name).name)
-            action.setToolTip(name)
-            action.setData(name)
-            action.triggered.connect(self._open_recent)
-
-    def _open_recent(self) -> None:
-        action = self.sender()
-        assert isinstance(action, QAction)
-        self.controller.open(Path(action.data()))
 
     def _focus_changed(self, old: QObject | None, new: QObject | None) -> None:
         self.actions_.suspend(takes_text(new if isinstance(new, QWidget) else None))

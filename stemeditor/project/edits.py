@@ -30,6 +30,17 @@ def add_stems(project: Project, stems: tuple[Lane, ...], method: str) -> Project
     return replace(project, lanes=songs + stems, method=method)
 
 
+def carry_over(project: Project, stems: tuple[Lane, ...]) -> tuple[Lane, ...]:
+    """Return new stems with the name, gain, pan and mute of the stem of the same role that is there already."""
+    before = {lane.role: lane for lane in project.stems}
+
+    def carried(stem: Lane) -> Lane:
+        old = before.get(stem.role)
+        return replace(stem, name=old.name, gain=old.gain, pan=old.pan, muted=old.muted) if old else stem
+
+    return tuple(carried(stem) for stem in stems)
+
+
 def set_gain(project: Project, lane_id: str, gain: float) -> Project:
     """Set a lane's linear gain, held within 0 and `MAX_GAIN`."""
     return _change(project, lane_id, gain=_clamp(gain, 0.0, MAX_GAIN))
@@ -60,6 +71,21 @@ def solo_only(project: Project, lane_id: str) -> Project:
 def clear_solo(project: Project) -> Project:
     """Take every solo off."""
     return replace(project, lanes=tuple(replace(lane, soloed=False) for lane in project.lanes))
+
+
+def mutable(project: Project) -> tuple[Lane, ...]:
+    """Return the lanes that are heard together: not the song where its stems are, or it would be heard twice."""
+    return project.stems or project.lanes
+
+
+def unmute_all(project: Project) -> Project:
+    """Unmute every lane that may be heard together with the others."""
+    muted = {lane.id for lane in mutable(project) if lane.muted}
+    if not muted:
+        return project
+    return replace(
+        project, lanes=tuple(replace(lane, muted=lane.muted and lane.id not in muted) for lane in project.lanes)
+    )
 
 
 def rename(project: Project, lane_id: str, name: str) -> Project:

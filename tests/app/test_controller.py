@@ -259,6 +259,109 @@ def test_opening_another_song_stops_the_separation_only_when_it_is_there(
     assert controller.project.song.title == "Song"
 
 
+def test_a_song_that_was_left_in_the_middle_can_be_gone_back_to(
+    controller, qtbot: QtBot, song_path: Path, tmp_path: Path, method: Halves
+) -> None:
+    open_song(controller, qtbot, song_path)
+    controller.separate(params={})
+    qtbot.waitUntil(lambda: controller.document.previewing, timeout=5000)
+    open_song(controller, qtbot, write_wav(tmp_path / "Other.wav", tone(440, 1.0)))
+    controller.set_gain(controller.project.lanes[0].id, 0.5)
+    notice = controller.told[-1]
+    assert "Song" in notice.text
+    assert notice.offer is not None
+    notice.offer[1]()
+    assert controller.project.song.title == "Song"
+    assert controller.separating
+    method.go.set()
+    qtbot.waitUntil(lambda: not controller.separating, timeout=10000)
+    assert len(controller.project.stems) == 2
+
+
+def test_a_closed_song_is_opened_again_by_undo(controller, qtbot: QtBot, song_path: Path, method: Halves) -> None:
+    open_song(controller, qtbot, song_path)
+    separate(controller, qtbot, method)
+    controller.close_song()
+    assert controller.project.song is None
+    assert controller.told == []
+    controller.undo()
+    assert len(controller.project.stems) == 2
+    controller.separate()
+    controller.close_song()
+    assert not controller.separating
+    assert controller.told[-1].offer is not None
+
+
+def test_stems_are_lost_until_they_were_written(
+    controller, qtbot: QtBot, song_path: Path, tmp_path: Path, method: Halves
+) -> None:
+    assert not controller.unexported
+    open_song(controller, qtbot, song_path)
+    assert not controller.unexported
+    separate(controller, qtbot, method)
+    assert controller.unexported
+    project = controller.project
+    controller.export(ExportRequest(project.song, stem_items(project), tmp_path / "out", "{stem}"))
+    qtbot.waitUntil(lambda: not controller.jobs, timeout=10000)
+    assert not controller.unexported
+    separate(controller, qtbot, method)
+    assert controller.unexported
+
+
+def test_a_second_separation_keeps_what_was_set_on_stems_of_the_same_name(
+    controller, qtbot: QtBot, song_path: Path, method: Halves
+) -> None:
+    open_song(controller, qtbot, song_path)
+    separate(controller, qtbot, method)
+    for number, stem in enumerate(controller.project.stems):
+        controller.rename(stem.id, f"Mine {number}")
+        controller.set_gain(stem.id, 0.25)
+        controller.set_pan(stem.id, -0.5)
+        controller.set_muted(stem.id, True)
+    method.go.clear()
+    controller.separate()
+    qtbot.waitUntil(lambda: controller.document.previewing, timeout=5000)
+    controller.set_gain(controller.project.stems[0].id, 0.75)
+    method.go.set()
+    qtbot.waitUntil(lambda: not controller.separating, timeout=10000)
+    found = [(lane.name, lane.gain, lane.pan, lane.muted) for lane in controller.project.stems]
+    assert found == [("Mine 0", 0.75, -0.5, True), ("Mine 1", 0.25, -0.5, True)]
+
+
+def test_escape_stops_the_newest_job(controller, qtbot: QtBot, song_path: Path, method: Halves) -> None:
+    open_song(controller, qtbot, song_path)
+    controller.separate()
+    first = controller._separation.id
+    controller.compute("More", lambda request, progress: None, None, print, print, lambda error: False)
+    controller.cancel_newest()
+    assert [job.id for job in controller.jobs] == [first]
+    controller.cancel_newest()
+    assert controller.jobs == ()
+    controller.cancel_newest()
+
+
+def test_the_next_song_that_opens_clears_away_those_that_did_not(
+    controller, qtbot: QtBot, song_path: Path, tmp_path: Path
+) -> None:
+    for number in range(3):
+        open_song(controller, qtbot, tmp_path / f"missing {number}.wav")
+    assert len(controller.jobs) == 3
+    open_song(controller, qtbot, song_path)
+    assert controller.jobs == ()
+
+
+def test_parameters_are_remembered(controller, qtbot: QtBot, song_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_song(controller, qtbot, song_path)
+    asked = []
+    monkeypatch.setattr(controller, "_start", lambda queue, title, work, request, *rest: asked.append(request))
+    controller.separate("kam", {"focus": 8})
+    controller.separate("kam")
+    controller.separate("nmf")
+    controller.separate("kam", {})
+    controller.separate("kam")
+    assert [dict(request.params) for request in asked] == [{"focus": 8}, {"focus": 8}, {}, {}, {}]
+
+
 @pytest.mark.parametrize(
     ("error", "kind"), [(UserError("This song does not suit.", "Try HPSS."), ERROR), (ZeroDivisionError("x"), BUG)]
 )
@@ -296,7 +399,7 @@ def test_edits_reach_the_player_and_the_history(controller, qtbot: QtBot, song_p
     while controller.document.undo_name != "Open song":
         names.append(controller.document.undo_name)
         controller.undo()
-    assert names == ["Mute mine", "Rename song", "Pan of song", "Gain of song"]
+    assert names == ["Mute Mine", "Rename Song", "Pan of Song", "Gain of Song"]
 
 
 def test_selection_and_loop_stay_within_the_song(controller, qtbot: QtBot, song_path: Path) -> None:
@@ -313,6 +416,56 @@ def test_selection_and_loop_stay_within_the_song(controller, qtbot: QtBot, song_
     assert controller.player.loop is None
     controller.seek(frames + 5)
     assert controller.player.position == frames
+
+
+def test_what_was_just_selected_is_what_is_played(controller, qtbot: QtBot, song_path: Path) -> None:
+    open_song(controller, qtbot, song_path)
+    controller.set_selection(30000, 60000)
+    assert controller.player.position == 30000
+    controller.set_looping(True)
+    controller.seek(90000)
+    controller.play_pause()
+    assert controller.player.position == 30000
+    controller.set_selection(10000, 20000)
+    assert controller.player.position == 30000, "what plays is left alone"
+    controller.play_pause()
+    controller.seek(15000)
+    controller.play_pause()
+    assert controller.player.position == 15000, "within the loop it goes on from where it stands"
+
+
+def test_a_selection_is_marked_and_extended_from_the_playhead(controller, qtbot: QtBot, song_path: Path) -> None:
+    open_song(controller, qtbot, song_path)
+    frames = controller.project.frames
+    controller.seek(50000)
+    controller.mark_start()
+    assert controller.selection == (50000, frames)
+    controller.seek(70000)
+    controller.mark_stop()
+    assert controller.selection == (50000, 70000)
+    assert controller.player.position == 70000
+    controller.extend_to(0)
+    assert controller.selection == (0, 70000)
+    controller.extend_to(frames)
+    assert controller.selection == (0, frames)
+    controller.clear_selection()
+    controller.mark_stop()
+    assert controller.selection == (0, 70000)
+    controller.clear_selection()
+    controller.extend_to(60000)
+    assert controller.selection == (60000, 70000)
+
+
+def test_unmuting_all_leaves_the_song_silent_under_its_stems(
+    controller, qtbot: QtBot, song_path: Path, method: Halves
+) -> None:
+    open_song(controller, qtbot, song_path)
+    separate(controller, qtbot, method)
+    for stem in controller.project.stems:
+        controller.set_muted(stem.id, True)
+    controller.unmute_all()
+    assert [lane.muted for lane in controller.project.lanes] == [True, False, False]
+    assert controller.document.undo_name == "Unmute all"
 
 
 def test_transport_without_a_song_does_nothing(controller) -> None:

@@ -1,8 +1,9 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stemeditor.app.lanes.ruler import clock, ticks
-from stemeditor.app.viewport import Viewport, Window
+from stemeditor.app.lanes.ruler import clock, seconds_of, ticks
+from stemeditor.app.viewport import Follower, Viewport, Window
 
 FRAMES = 10_000_000
 
@@ -60,6 +61,49 @@ def test_another_song_is_shown_whole_and_a_growing_one_keeps_a_chosen_view() -> 
     made.set_song(0)
     made.set_song(500)
     assert made.whole
+
+
+def test_another_song_is_shown_whole_even_if_it_is_as_long() -> None:
+    made = viewport(1000)
+    made.set_song(1000, "a")
+    made.show(100, 400)
+    made.set_song(1000, "a")
+    assert not made.whole
+    made.set_song(1000, "b")
+    assert made.whole
+    made.show(100, 400)
+    made.set_song(3000, "c")
+    assert made.whole
+
+
+def test_the_page_turns_until_the_user_looks_elsewhere_and_again_once_the_playhead_is_back() -> None:
+    made = viewport(1000)
+    made.show(0, 100)
+    follower = Follower(made)
+    follower.follow(150)
+    assert made.window.start <= 150 < made.window.stop
+    made.show(700, 800)
+    follower.follow(160)
+    assert made.window.start == 700
+    made.show(100, 200)
+    follower.follow(170)
+    follower.follow(250)
+    assert made.window.start <= 250 < made.window.stop
+    made.show(700, 800)
+    follower.restart()
+    follower.follow(260)
+    assert made.window.start <= 260 < made.window.stop
+    made.show(700, 800)
+    follower.go(10)
+    assert made.window.start <= 10 < made.window.stop
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("62.5", 62.5), ("1:02,5", 62.5), (" 1:00:02 ", 3602.0), ("", None), ("1:x", None), ("-3", None), ("nan", None)],
+)
+def test_a_time_is_read_as_it_is_written(text: str, seconds: float | None) -> None:
+    assert seconds_of(text) == seconds
 
 
 def test_listeners_hear_of_moves_only() -> None:

@@ -71,6 +71,11 @@ KEYS: dict[str, Callable[[Parts], object]] = {
     "W": lambda p: p.window.lanes.view_of(p.controller.current_lane),
     "Shift+W": lambda p: [p.window.lanes.view_of(lane.id) for lane in p.controller.project.lanes],
     "Ctrl+Z": lambda p: p.controller.document.redo_name,
+    "[": lambda p: p.controller.selection,
+    "Shift+End": lambda p: p.controller.selection,
+    "Shift+M": lambda p: [lane.muted for lane in p.controller.project.lanes],
+    "Ctrl+=": lambda p: p.window.viewport.window.span,
+    "Ctrl+W": lambda p: p.controller.project.song,
     "F2": lambda p: p.window.lanes.row(p.controller.current_lane)[0].name.isReadOnly(),
 }
 
@@ -79,6 +84,7 @@ KEYS: dict[str, Callable[[Parts], object]] = {
 def test_a_key_changes_what_it_is_for(show: Show, qtbot: QtBot, keys: str) -> None:
     parts = show()
     parts.controller.set_muted(lane(parts, "song").id, False)
+    parts.controller.set_muted(lane(parts, "drums").id, True)
     before = KEYS[keys](parts)
     press(qtbot, parts, keys)
     assert KEYS[keys](parts) != before
@@ -131,7 +137,7 @@ def test_typing_a_name_does_not_press_buttons(show: Show, qtbot: QtBot) -> None:
     qtbot.keyClick(header.name, Qt.Key.Key_Return)
     assert lane(parts, "vocals").name == "Ms 1"
     assert not lane(parts, "vocals").muted
-    assert parts.controller.document.undo_name == "Rename vocals"
+    assert parts.controller.document.undo_name == "Rename Vocals"
 
 
 @pytest.mark.parametrize(
@@ -203,7 +209,7 @@ def test_a_dropped_folder_is_refused_in_words_beside_its_name(parts: Parts, qtbo
     qtbot.waitUntil(lambda: parts.window.notices.notice is not None)
     assert "folder" in parts.window.notices.text.text()
     (row,) = parts.window.status.rows()
-    assert "folder" in row.label.text()
+    assert "folder" in row.label.whole
     qtbot.mouseClick(row.cross, Qt.MouseButton.LeftButton)
     assert parts.window.status.rows() == ()
 
@@ -317,5 +323,5 @@ def test_closing_while_a_separation_runs_is_quiet(show: Show, qtbot: QtBot) -> N
     parts = show()
     parts.controller.separate()
     qtbot.waitUntil(lambda: parts.controller.separating)
-    parts.window.close()
+    parts.window.close_unasked()
     assert not parts.window.isVisible()

@@ -44,7 +44,7 @@ def test_drop_separate_solo_export(qtbot: QtBot, tmp_path: Path) -> None:
     )
     qtbot.waitUntil(lambda: not controller.opening and controller.project.song is not None, timeout=10000)
 
-    qtbot.mouseClick(window._separate, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(window.toolbar.separate, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: controller.separating)
     qtbot.waitUntil(lambda: not controller.separating, timeout=60000)
     assert [lane.role for lane in controller.project.lanes] == ["song", "vocals", "drums", "bass", "other"]

@@ -116,6 +116,16 @@ def test_stems_replace_those_before_and_silence_the_song() -> None:
     assert not project.lane("s/song").soloed
 
 
+def test_stems_of_the_same_role_take_the_place_and_the_settings_of_those_before() -> None:
+    project = edits.rename(edits.set_pan(edits.set_gain(separated(), "vocals", 0.25), "vocals", -0.5), "vocals", "Lead")
+    project = edits.set_soloed(edits.set_muted(project, "vocals", True), "vocals", True)
+    new = tuple(replace(lane, id=f"new {lane.id}") for lane in stems("bass", "vocals"))
+    bass, vocals = edits.carry_over(project, new)
+    assert bass is new[0]
+    assert (vocals.id, vocals.name, vocals.gain, vocals.pan, vocals.muted) == ("new vocals", "Lead", 0.25, -0.5, True)
+    assert not vocals.soloed, "it would silence stems that were not there before"
+
+
 def test_a_drag_is_one_step_and_the_next_drag_another() -> None:
     document = opened()
     for gain in (0.9, 0.8, 0.7):

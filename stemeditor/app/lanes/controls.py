@@ -54,7 +54,9 @@ def pan_short(pan: float) -> str:
 
 
 class ValueSlider(QSlider):
-    """A slider over any values. A double click, or Delete, brings the default back; the wheel goes in fine steps.
+    """A slider over any values. A double click, or Delete, brings the default back; arrows and wheel go in fine steps.
+
+    It has the keyboard, and the wheel, only once Tab gave them: a lane that is scrolled by keeps its levels.
 
     Parameters
     ----------
@@ -87,7 +89,7 @@ class ValueSlider(QSlider):
         self._value = default
         self._label = ""
         self.setRange(0, STEPS)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setValue(to_position(default))
         self.valueChanged.connect(self._moved)
         self.sliderReleased.connect(self.released)
@@ -135,6 +137,9 @@ class ValueSlider(QSlider):
 
     def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: D102
         delta = event.angleDelta().y()
+        if not self.hasFocus():
+            event.ignore()
+            return
         if delta:
             self._go(self._step(self._value, 1 if delta > 0 else -1))
         event.accept()

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtGui import (
+    QColor,
+    QContextMenuEvent,
+    QFont,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QResizeEvent,
+)
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QLineEdit, QToolButton, QWidget
 
 from stemeditor.app.lanes.controls import Meter, gain_slider, gain_text, pan_short, pan_slider
@@ -14,6 +24,10 @@ HEADER_WIDTH = 236
 
 WAVEFORM = "waveform"
 SPECTROGRAM = "spectrogram"
+
+_CURRENT_PIXELS = 2
+_NAME_EDGES = 14
+"""Pixels beside the text of a name: its frame and padding."""
 
 
 class NameEdit(QLineEdit):
@@ -28,44 +42,64 @@ class NameEdit(QLineEdit):
         self.setFrame(False)
         self.setReadOnly(True)
         self.setFont(font(13, QFont.Weight.DemiBold))
-        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-        self.setToolTip("Double-click (F2) to rename")
+        # It has the keyboard only while it is edited: the window's plain keys rest while a text field has it.
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
         self.editingFinished.connect(self._finish)
 
     def show_name(self, name: str) -> None:
         """Show a name, unless it is being edited."""
         self._name = name
-        if self.isReadOnly():
-            self.setText(name)
-            self.setCursorPosition(0)
         self.setAccessibleName(f"{name} name")
+        self.setToolTip(f"{name}. Double-click (F2) to rename")
+        if self.isReadOnly():
+            self._show()
 
     def begin(self) -> None:
         """Let the user edit."""
         self.setReadOnly(False)
+        self.setText(self._name)
         self.setFocus()
         self.selectAll()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: D102
+        if self.isReadOnly():
+            event.ignore()
+        else:
+            super().mousePressEvent(event)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: D102
+        super().resizeEvent(event)
+        if self.isReadOnly():
+            self._show()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: D102
         self.begin()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: D102
         if event.key() == Qt.Key.Key_Escape and not self.isReadOnly():
-            self.setText(self._name)
-            self._finish()
+            self._finish(keep=False)
         elif self.isReadOnly():
             event.ignore()
         else:
             super().keyPressEvent(event)
 
-    def _finish(self) -> None:
+    def _show(self) -> None:
+        """Write as much of the name as there is room for."""
+        room = self.width() - _NAME_EDGES
+        self.setText(self.fontMetrics().elidedText(self._name, Qt.TextElideMode.ElideRight, room))
+        self.setCursorPosition(0)
+
+    def _finish(self, keep: bool = True) -> None:
         if self.isReadOnly():
             return
         text = self.text()
         self.setReadOnly(True)
         self.deselect()
-        self.show_name(self._name)
-        if text.strip() and text != self._name:
+        self._show()
+        if self.hasFocus():
+            self.window().setFocus()
+        if keep and text.strip() and text != self._name:
             self.renamed.emit(text)
 
 
@@ -85,6 +119,8 @@ class LaneHeader(QWidget):
     """(lane id, global y) while the handle is dragged."""
     dropped = Signal(str, object)
     """(lane id, global y) when it is let go."""
+    menu_requested = Signal(object)
+    """(QPoint): where on screen; the lane was chosen before."""
 
     def __init__(self, theme: Theme, lane: Lane) -> None:
         super().__init__()
@@ -161,6 +197,14 @@ class LaneHeader(QWidget):
             self.current = current
             self.update()
 
+    def stops(self) -> list[QWidget]:
+        """Return what Tab goes through, as the eye does."""
+        return [self.view, self.mute, self.solo, self.gain, self.pan]
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:  # noqa: D102
+        self.chosen.emit(self.lane.id)
+        self.menu_requested.emit(event.globalPos())
+
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: D102
         painter = QPainter(self)
         theme = self._theme
@@ -174,6 +218,11 @@ class LaneHeader(QWidget):
                 painter.drawEllipse(QPointF(12 + 5 * column, 18 + 5 * row), 1.1, 1.1)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
         painter.fillRect(QRectF(0, self.height() - 1, self.width(), 1), QColor(theme.line))
+        if self.current:
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setPen(QPen(QColor(theme.accent), _CURRENT_PIXELS))
+            half = _CURRENT_PIXELS / 2
+            painter.drawRect(QRectF(4 + half, half, self.width() - 4 - 2 * half, self.height() - 1 - 2 * half))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: D102
         self.chosen.emit(self.lane.id)

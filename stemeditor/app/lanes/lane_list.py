@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from PySide6.QtCore import QPoint, QRect, Qt, Signal
+from PySide6.QtCore import QEvent, QObject, QPoint, QRect, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
@@ -82,6 +82,10 @@ class LaneList(QWidget):
     selection_cleared = Signal()
     current_changed = Signal(str)
     method_requested = Signal()
+    menu_requested = Signal(object)
+    """(QPoint): a right click on the lane that is now the current one; where on screen."""
+    margin_changed = Signal(int)
+    """(pixels): how much of the right edge the scroll bar takes."""
 
     def __init__(self, theme: Theme, viewport: Viewport, compute: Compute = at_once) -> None:
         super().__init__()
@@ -102,6 +106,7 @@ class LaneList(QWidget):
         self._column.addStretch(1)
         self._line = _DropLine(self._content, theme)
         self._scroll = QScrollArea()
+        self._scroll.setFrameShape(QScrollArea.Shape.NoFrame)
         self._scroll.setWidget(self._content)
         self._scroll.setWidgetResizable(True)
         self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -122,6 +127,12 @@ class LaneList(QWidget):
         head.setSpacing(0)
         head.addWidget(corner)
         head.addWidget(self.ruler, 1)
+        margin = QWidget()
+        margin.setFixedWidth(0)
+        self.margin_changed.connect(margin.setFixedWidth)
+        head.addWidget(margin)
+        self._margin = 0
+        self._scroll.viewport().installEventFilter(self)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
@@ -215,12 +226,26 @@ class LaneList(QWidget):
         """Return the widgets of a lane."""
         return self._rows[lane_id].header, self._rows[lane_id].view
 
+    def stops(self, lane_ids: Iterable[str]) -> list[QWidget]:
+        """Return what Tab goes through: the name of the method, and each lane's controls, from top to bottom."""
+        headers = [self._rows[lane_id].header for lane_id in lane_ids if lane_id in self._rows]
+        return [self.method, *(stop for header in headers for stop in header.stops())]
+
     def rename(self, lane_id: str) -> None:
         """Let the user edit a lane's name."""
         if lane_id in self._rows:
             self._rows[lane_id].header.name.begin()
 
     # Inside
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Keep the ruler, and who listens, as wide as the lanes: the scroll bar comes and goes."""
+        if watched is self._scroll.viewport() and event.type() == QEvent.Type.Resize:
+            margin = self._scroll.width() - self._scroll.viewport().width()
+            if margin != self._margin:
+                self._margin = margin
+                self.margin_changed.emit(margin)
+        return super().eventFilter(watched, event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: D102
         self._size_rows()
@@ -243,6 +268,8 @@ class LaneList(QWidget):
         header.dragged.connect(self._show_drop)
         header.dropped.connect(self._drop)
         view.chosen.connect(self.current_changed)
+        for part in (header, view):
+            part.menu_requested.connect(self.menu_requested)
         for name in ("seek_requested", "selection_changed", "selection_cleared"):
             getattr(view, name).connect(getattr(self, name))
         row = self._rows[lane.id] = _Row(header, view)

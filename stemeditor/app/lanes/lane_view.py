@@ -6,9 +6,20 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QImage, QMouseEvent, QNativeGestureEvent, QPainter, QPaintEvent, QPen, QWheelEvent
+from PySide6.QtGui import (
+    QColor,
+    QContextMenuEvent,
+    QImage,
+    QMouseEvent,
+    QNativeGestureEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QWheelEvent,
+)
 from PySide6.QtWidgets import QWidget
 
+from stemeditor.app.desk import far_edge
 from stemeditor.app.lanes.lane_header import SPECTROGRAM, WAVEFORM
 from stemeditor.app.lanes.ruler import ticks, wheel
 from stemeditor.app.lanes.spectrogram import PictureRequest, colour_table, coloured, paint_axis, paint_levels
@@ -34,6 +45,8 @@ class LaneView(QWidget):
     selection_changed = Signal(object, object)
     selection_cleared = Signal()
     chosen = Signal(str)
+    menu_requested = Signal(object)
+    """(QPoint): where on screen; the lane was chosen before."""
 
     def __init__(self, theme: Theme, viewport: Viewport, lane: Lane, compute: Compute) -> None:
         super().__init__()
@@ -227,10 +240,15 @@ class LaneView(QWidget):
         return super().event(event)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: D102
+        self.window().setFocus()
         self.chosen.emit(self.lane.id)
         if event.button() != Qt.MouseButton.LeftButton:
             return
         self._press_x, self._moved = event.position().x(), False
+        if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            self._anchor, self._moved = far_edge(self._selection, self._frame(event), self._playhead), True
+            self.selection_changed.emit(*sorted((self._anchor, self._frame(event))))
+            return
         edge = self._edge_under(event.position().x())
         if edge is not None and self._selection is not None:
             self._anchor, self._moved = self._selection[1 - edge], True
@@ -256,6 +274,9 @@ class LaneView(QWidget):
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: D102
         self.selection_changed.emit(0, self._viewport.window.frames)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:  # noqa: D102
+        self.menu_requested.emit(event.globalPos())
 
     def _frame(self, event: QMouseEvent) -> int:
         frame = self._viewport.window.frame(event.position().x(), self.width())

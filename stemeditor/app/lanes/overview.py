@@ -3,15 +3,46 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QWheelEvent
-from PySide6.QtWidgets import QWidget
+from PySide6.QtGui import QColor, QFont, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QWheelEvent
+from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 
+from stemeditor.app.labels import ElidingLabel
+from stemeditor.app.lanes.lane_header import HEADER_WIDTH
 from stemeditor.app.lanes.waveform import waveform_image
-from stemeditor.app.theme import Theme
+from stemeditor.app.theme import Theme, font
 from stemeditor.app.viewport import Viewport
-from stemeditor.project.model import Project, Sound
+from stemeditor.project.model import Project, Song, Sound
+
+OVERVIEW_HEIGHT = 46
 
 _EDGE_PIXELS = 6
+
+
+class SongName(QFrame):
+    """What is open, above the heads of the lanes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.title = ElidingLabel()
+        self.title.setFont(font(14, QFont.Weight.DemiBold))
+        self.artist = ElidingLabel()
+        self.artist.setProperty("role", "small")
+        self.setProperty("role", "bar")
+        self.setFixedSize(HEADER_WIDTH, OVERVIEW_HEIGHT)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(14, 0, 8, 0)
+        column.setSpacing(1)
+        column.addStretch(1)
+        column.addWidget(self.title)
+        column.addWidget(self.artist)
+        column.addStretch(1)
+
+    def show_song(self, song: Song | None) -> None:
+        """Show title and artist of a song."""
+        artist = song.tags.get("artist", "") if song else ""
+        self.title.show_text(song.title if song else "")
+        self.artist.show_text(artist)
+        self.artist.setVisible(bool(artist))
 
 
 class Overview(QWidget):
@@ -28,7 +59,7 @@ class Overview(QWidget):
         self._selection: tuple[int, int] | None = None
         self._grip: str | None = None
         self._grip_x = 0.0
-        self.setFixedHeight(46)
+        self.setFixedHeight(OVERVIEW_HEIGHT)
         self.setMouseTracking(True)
         self.setAccessibleName("Overview of the song")
         self.setToolTip("Drag the frame to scroll, its edges to zoom. Double-click shows the whole song (Ctrl+0)")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPolygonF, QWheelEvent
 from PySide6.QtWidgets import QWidget
@@ -13,6 +15,7 @@ RULER_HEIGHT = 26
 
 _STEPS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800)
 _LABEL_PIXELS = 84
+_NUMBER = re.compile(r"[0-9]{1,6}(\.[0-9]{0,6})?")
 
 
 def clock(seconds: float, places: int = 3) -> str:
@@ -23,6 +26,16 @@ def clock(seconds: float, places: int = 3) -> str:
     hours, minute = divmod(minutes, 60)
     text = f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
     return f"{text}.{part:0{places}d}" if places else text
+
+
+def seconds_of(text: str) -> float | None:
+    """Return the seconds that a written time means ("1:02.5", "62.5", "1:00:02"); None if it is none."""
+    total = 0.0
+    for part in text.strip().replace(",", ".").split(":"):
+        if not _NUMBER.fullmatch(part.strip()):
+            return None
+        total = total * 60 + float(part)
+    return total
 
 
 def ticks(window: Window, rate: int, width: int) -> tuple[float, list[float]]:

@@ -6,7 +6,9 @@ from PySide6.QtCore import QSize, Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QToolButton, QVBoxLayout, QWidget
 
+from stemeditor.app.actions import Actions
 from stemeditor.app.job_state import JobState
+from stemeditor.app.labels import ElidingLabel
 from stemeditor.app.messages import BUG, INFO, Notice
 from stemeditor.app.theme import Theme, icon
 
@@ -33,7 +35,7 @@ class JobRow(QWidget):
     def __init__(self, theme: Theme, state: JobState) -> None:
         super().__init__()
         self.state = state
-        self.label = QLabel()
+        self.label = ElidingLabel()
         self.bar = QProgressBar()
         self.bar.setRange(0, _BAR_STEPS)
         self.bar.setTextVisible(False)
@@ -51,26 +53,27 @@ class JobRow(QWidget):
         layout.setSpacing(8)
         for widget in (self.label, self.bar, self.left, self.cross):
             layout.addWidget(widget)
+        layout.addStretch(1)
         self.show_state(state)
 
-    def show_state(self, state: JobState) -> None:
-        """Show how far the job is."""
+    def show_state(self, state: JobState, newest: bool = False) -> None:
+        """Show how far the job is; Escape stops the newest."""
         self.state = state
         failed = state.state == "failed"
         text = f"{state.title}: {state.text}" if state.text else state.title
-        self.label.setText(_short(text))
-        self.label.setToolTip(f"{text} {state.hint}".strip())
+        self.label.show_text(text, state.hint)
         role = "error" if failed else ""
         if self.label.property("role") != role:
             self.label.setProperty("role", role)
             self.label.style().polish(self.label)
+            self.label.updateGeometry()
         self.bar.setVisible(not failed)
         self.bar.setValue(round(state.fraction * _BAR_STEPS))
         self.bar.setAccessibleName(f"Progress of {state.title}")
         self.left.setText("" if failed else time_left(state.left_s))
         word = "Dismiss" if failed else "Cancel"
         self.cross.setAccessibleName(f"{word} {state.title}")
-        self.cross.setToolTip(word if failed else "Cancel (Esc)")
+        self.cross.setToolTip(f"{word} (Esc)" if failed or newest else word)
 
     def _crossed(self) -> None:
         (self.dismissed if self.state.state == "failed" else self.cancelled).emit(self.state.id)
@@ -85,26 +88,27 @@ class StatusBar(QFrame):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
+        self._zooms: list[tuple[QToolButton, str]] = []
         self._rows: dict[int, JobRow] = {}
         self.setProperty("role", "status")
         self.setFixedHeight(34)
-        self.idle = QLabel()
+        self.idle = ElidingLabel()
         self.idle.setProperty("role", "small")
         self.output = QLabel()
         self.output.setProperty("role", "small")
         self.output.setAccessibleName("Sound output")
         self._jobs = QHBoxLayout()
         self._jobs.setSpacing(20)
-        self.tools = QHBoxLayout()
-        self.tools.setSpacing(2)
+        self._tools = QHBoxLayout()
+        self._tools.setSpacing(2)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(14, 0, 8, 0)
         layout.setSpacing(14)
-        layout.addWidget(self.idle)
-        layout.addLayout(self._jobs)
-        layout.addStretch(1)
+        layout.addWidget(self.idle, 1)
+        layout.addLayout(self._jobs, 1)
+        layout.addStretch()
         layout.addWidget(self.output)
-        layout.addLayout(self.tools)
+        layout.addLayout(self._tools)
 
     def show_jobs(self, states: tuple[JobState, ...]) -> None:
         """Show these jobs."""
@@ -114,15 +118,34 @@ class StatusBar(QFrame):
             row.hide()
             self._jobs.removeWidget(row)
             row.deleteLater()
+        newest = max((state.id for state in states if state.state != "failed"), default=None)
         for state in states:
-            if state.id in self._rows:
-                self._rows[state.id].show_state(state)
-            else:
+            if state.id not in self._rows:
                 row = self._rows[state.id] = JobRow(self._theme, state)
                 row.cancelled.connect(self.cancelled)
                 row.dismissed.connect(self.dismissed)
                 self._jobs.addWidget(row)
+            self._rows[state.id].show_state(state, state.id == newest)
         self.idle.setVisible(not states)
+
+    def add_zooms(self, actions: Actions) -> None:
+        """Put the buttons of the zoom at the right end."""
+        for action_id, name in (("zoom_out", "zoom_out"), ("fit", "zoom_fit"), ("zoom_in", "zoom_in")):
+            button = QToolButton()
+            button.setProperty("role", "flat")
+            button.setFixedSize(26, 26)
+            button.setIconSize(QSize(16, 16))
+            button.setToolTip(actions.tip(action_id))
+            button.setAccessibleName(actions[action_id].text().replace("&", ""))
+            button.clicked.connect(actions[action_id].trigger)
+            actions[action_id].enabledChanged.connect(button.setEnabled)
+            self._tools.addWidget(button)
+            self._zooms.append((button, name))
+        self.set_theme(self._theme)
+
+    def stops(self) -> list[QWidget]:
+        """Return what Tab goes through, beside the crosses of the jobs."""
+        return [button for button, _ in self._zooms]
 
     def rows(self) -> tuple[JobRow, ...]:
         """Return the rows that are shown."""
@@ -133,6 +156,8 @@ class StatusBar(QFrame):
         self._theme = theme
         for row in self._rows.values():
             row.cross.setIcon(icon("close", theme.text, 12))
+        for button, name in self._zooms:
+            button.setIcon(icon(name, theme.text, 16, theme.muted))
 
 
 class NoticeBar(QFrame):
@@ -153,10 +178,13 @@ class NoticeBar(QFrame):
         self.copy.clicked.connect(self._copy)
         self.folder = QPushButton("Show folder")
         self.folder.clicked.connect(self._show_folder)
+        self.offer = QPushButton()
+        self.offer.setToolTip("Do this, and close the message")
+        self.offer.clicked.connect(self._take_offer)
         self.cross = QToolButton()
         self.cross.setProperty("role", "flat")
         self.cross.setAccessibleName("Close the message")
-        self.cross.setToolTip("Close")
+        self.cross.setToolTip("Close (Esc)")
         self.cross.setIconSize(QSize(14, 14))
         self.cross.clicked.connect(self.hide)
         column = QVBoxLayout()
@@ -167,7 +195,7 @@ class NoticeBar(QFrame):
         layout.setContentsMargins(14, 10, 10, 10)
         layout.setSpacing(10)
         layout.addLayout(column, 1)
-        for widget in (self.copy, self.folder, self.cross):
+        for widget in (self.offer, self.copy, self.folder, self.cross):
             layout.addWidget(widget, alignment=Qt.AlignmentFlag.AlignVCenter)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -185,6 +213,8 @@ class NoticeBar(QFrame):
         self.copy.setText(_COPY)
         self.copy.setVisible(notice.kind == BUG)
         self.folder.setVisible(notice.folder is not None)
+        self.offer.setVisible(notice.offer is not None)
+        self.offer.setText(notice.offer[0] if notice.offer else "")
         self.setProperty("kind", notice.kind)
         self.style().unpolish(self)
         self.style().polish(self)
@@ -209,6 +239,11 @@ class NoticeBar(QFrame):
         """Take other colours."""
         self.cross.setIcon(icon("close", theme.text, 14))
 
+    def _take_offer(self) -> None:
+        self.hide()
+        if self.notice is not None and self.notice.offer is not None:
+            self.notice.offer[1]()
+
     def _copy(self) -> None:
         if self.notice is not None:
             QGuiApplication.clipboard().setText(self.notice.details)
@@ -217,7 +252,3 @@ class NoticeBar(QFrame):
     def _show_folder(self) -> None:
         if self.notice is not None and self.notice.folder is not None:
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.notice.folder)))
-
-
-def _short(text: str, limit: int = 90) -> str:
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"

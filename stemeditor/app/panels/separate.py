@@ -27,6 +27,7 @@ from stemeditor.app.forms import LIST_ITEM_HEIGHT, Form
 from stemeditor.app.panels.fetching import fetching_of
 from stemeditor.app.panels.passing import Passing
 from stemeditor.app.panels.presets import Presets, duration_text
+from stemeditor.app.remembered import remembered
 from stemeditor.app.theme import font, scaled
 from stemeditor.errors import UserError
 from stemeditor.jobs.job import Job
@@ -281,7 +282,7 @@ class SeparateDialog(Passing):
         if old is not None:
             old.setParent(None)
         if self.key not in self._forms:
-            self._forms[self.key] = Form(info.params, {})
+            self._forms[self.key] = Form(info.params, remembered(self._controller.settings, info))
             self._forms[self.key].edited.connect(self._show_estimate)
         self.presets.show_presets(info.presets)
         self._show_estimate()

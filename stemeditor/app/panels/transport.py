@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QFont, QMouseEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from stemeditor.app.actions import Actions
 from stemeditor.app.lanes.controls import Meter, gain_slider, gain_text
@@ -26,11 +26,14 @@ class Transport(QWidget):
         self.loop.setCheckable(True)
         self.play.setProperty("role", "play")
         self.play.setFixedSize(42, 42)
-        self.time = QLabel(clock(0))
+        self.time = QPushButton(clock(0))
+        self.time.setProperty("role", "clock")
         self.time.setFont(font(24, QFont.Weight.Medium, figures=True))
-        self.time.setAccessibleName("Time")
-        self.time.setFixedWidth(136)
-        self.time.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.time.setFixedSize(140, 36)
+        self.time.setToolTip(actions.tip("go_to", "Go to a time"))
+        self.time.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        actions["go_to"].enabledChanged.connect(self.time.setEnabled)
+        self._told = ""
         self.length = QLabel(clock(0))
         self.length.setProperty("role", "small")
         self.length.setFont(font(12, figures=True))
@@ -56,6 +59,11 @@ class Transport(QWidget):
     def show_time(self, seconds: float, length_s: float) -> None:
         """Show where it is, and how long the song is."""
         self.time.setText(clock(seconds))
+        # Once a second while it plays: whoever listens to the screen is not told sixty times.
+        told = clock(seconds, 0 if self._playing else 3)
+        if told != self._told:
+            self._told = told
+            self.time.setAccessibleName(f"Time {told}")
         self.length.setText(f"/ {clock(length_s, 1)}")
 
     def set_theme(self, theme: Theme) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QColor, QImage, QPainter, QWheelEvent
+from PySide6.QtGui import QColor, QContextMenuEvent, QImage, QPainter, QWheelEvent
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -169,6 +169,9 @@ def test_sliders_follow_the_mouse_the_keys_and_the_wheel(lanes: LaneList, qtbot:
     qtbot.keyClick(slider, Qt.Key.Key_Right)
     assert told[-1] > before
     before = told[-1]
+    turn(slider, 5, -1)
+    assert told[-1] == before, "whoever scrolls by keeps the levels"
+    slider.setFocus()
     turn(slider, 5, -1)
     assert told[-1] < before
     qtbot.mouseDClick(slider, LEFT, pos=QPoint(3, 9))
@@ -378,3 +381,88 @@ def test_the_method_that_made_the_stems_stands_above_them_and_leads_to_others(la
         qtbot.mouseClick(lanes.method, LEFT)
     lanes.show_project(edits.open_song(song_of(tone(440, 1.0))))
     assert not lanes.method.isVisible()
+
+
+def test_a_renamed_lane_gives_the_keyboard_back(lanes: LaneList, qtbot: QtBot) -> None:
+    header, _ = lanes.row("drums")
+    told: list[str] = []
+    header.renamed.connect(lambda lane_id, name: told.append(name))
+    for key, heard in ((Qt.Key.Key_Escape, []), (Qt.Key.Key_Return, ["Kit"])):
+        lanes.rename("drums")
+        assert header.name.hasFocus()
+        qtbot.keyClicks(header.name, "Kit")
+        qtbot.keyClick(header.name, key)
+        assert not header.name.hasFocus()
+        assert told == heard
+
+
+def test_a_long_name_is_cut_to_its_room_and_whole_where_it_is_edited(lanes: LaneList) -> None:
+    name = "Vocals " * 20
+    header, _ = lanes.row("vocals")
+    header.show_lane(replace(header.lane, name=name))
+    assert header.name.text().endswith("…")
+    assert name in header.name.toolTip()
+    lanes.rename("vocals")
+    assert header.name.text() == name
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT], ids=["dark", "light"])
+def test_the_lane_that_keys_act_on_is_seen_at_once(lanes: LaneList, theme: Theme) -> None:
+    lanes.set_theme(theme)
+    lanes.set_current("drums")
+    other, _ = lanes.row("vocals")
+    header, _ = lanes.row("drums")
+    seen = {widget: widget.grab().toImage().pixelColor(header.width() - 1, 40) for widget in (header, other)}
+    lights = [_luminance(seen[widget]) for widget in (header, other)]
+    assert (max(lights) + 0.05) / (min(lights) + 0.05) >= 3
+
+
+def _luminance(colour: QColor) -> float:
+    parts = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in colour.getRgbF()[:3]]
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+
+def test_the_ruler_ends_where_the_lanes_do(lanes: LaneList) -> None:
+    margins: list[int] = []
+    lanes.margin_changed.connect(margins.append)
+    _, view = lanes.row("drums")
+    assert lanes.ruler.width() == view.width()
+    lanes.resize(1000, 200)
+    QApplication.processEvents()
+    QApplication.processEvents()
+    assert margins
+    assert margins[-1] > 0
+    assert lanes.ruler.width() == view.width()
+    lanes.resize(1000, 500)
+    QApplication.processEvents()
+    QApplication.processEvents()
+    assert margins[-1] == 0
+    assert lanes.ruler.width() == view.width()
+
+
+def test_a_click_with_shift_moves_the_nearer_edge_of_the_selection(lanes: LaneList, qtbot: QtBot) -> None:
+    _, view = lanes.row("drums")
+    frames = lanes.viewport_.window.frames
+    selected: list[tuple[int, int]] = []
+    cleared: list[bool] = []
+    lanes.selection_changed.connect(lambda start, stop: selected.append((start, stop)))
+    lanes.selection_cleared.connect(lambda: cleared.append(True))
+    lanes.set_selection((frames // 4, frames // 2), False)
+    qtbot.mouseClick(view, LEFT, Qt.KeyboardModifier.ShiftModifier, QPoint(view.width() * 3 // 4, 20))
+    assert selected[-1] == pytest.approx((frames // 4, frames * 3 // 4), abs=frames // 100)
+    qtbot.mouseClick(view, LEFT, Qt.KeyboardModifier.ShiftModifier, QPoint(view.width() // 8, 20))
+    assert selected[-1] == pytest.approx((frames // 8, frames // 2), abs=frames // 100)
+    assert cleared == []
+
+
+def test_a_right_click_asks_for_the_menu_of_that_lane(lanes: LaneList) -> None:
+    asked: list[QPoint] = []
+    chosen: list[str] = []
+    lanes.menu_requested.connect(asked.append)
+    lanes.current_changed.connect(chosen.append)
+    for widget in (*lanes.row("drums"), lanes.row("drums")[0].name):
+        place = QPoint(10, 10)
+        event = QContextMenuEvent(QContextMenuEvent.Reason.Mouse, place, widget.mapToGlobal(place))
+        QApplication.sendEvent(widget, event)
+    assert len(asked) == 3
+    assert set(chosen) == {"drums"}

@@ -243,6 +243,11 @@ def _rename(window: Host) -> None:
         window.lanes.rename(window.controller.current_lane)
 
 
+def _type_gain(window: Host) -> None:
+    if window.controller.current_lane is not None:
+        window.lanes.type_gain(window.controller.current_lane)
+
+
 def _zoom_selection(window: Host) -> None:
     if window.controller.selection is not None:
         start, stop = window.controller.selection
@@ -330,6 +335,7 @@ TABLE: tuple[Row, ...] = (
     Row("unmute", "&Lane", "U&nmute all", ("Shift+M",), lambda w: w.controller.unmute_all(), _any_mute),
     Row("louder", "&Lane", "&Louder by 1 dB", ("Alt+Right",), _gain_step(1.0), _lane, 1),
     Row("softer", "&Lane", "S&ofter by 1 dB", ("Alt+Left",), _gain_step(-1.0), _lane, 1),
+    Row("type_gain", "&Lane", "T&ype a level", ("G",), _type_gain, _lane, 1),
     Row("reset_gain", "&Lane", "Reset &gain", (), _on_lane(lambda c, lane: c.set_gain(lane, 1.0)), _lane, 1),
     Row("reset_pan", "&Lane", "Reset &pan", (), _on_lane(lambda c, lane: c.set_pan(lane, 0.0)), _lane, 1),
     Row("rename", "&Lane", "&Rename", ("F2",), _rename, _lane, 1),
@@ -393,7 +399,7 @@ TABLE: tuple[Row, ...] = (
 
 LANE_MENU = (
     *("rename", "mute", "solo", "clear_solo", "unmute", ""),
-    *("reset_gain", "reset_pan", "", "move_up", "move_down", "", "view", "export_lane"),
+    *("type_gain", "reset_gain", "reset_pan", "", "move_up", "move_down", "", "view", "export_lane"),
 )
 """What a right click on a lane offers; "" for a line between."""
 

@@ -10,8 +10,8 @@ from stemeditor.app.actions import Actions
 from stemeditor.app.panels.transport import Master, Transport
 from stemeditor.app.theme import Theme, icon
 
-_WIDE = 1010
-"""Pixels from which on all buttons have room for their words."""
+_WIDE = 1006
+"""Pixels from which on there is room for the words of all buttons, and for the length of the song."""
 
 
 class Toolbar(QFrame):
@@ -77,8 +77,10 @@ class Toolbar(QFrame):
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: D102
         super().resizeEvent(event)
+        wide = self.width() >= _WIDE
         for button, text in self._worded:
-            button.setText(text if self.width() >= _WIDE else "")
+            button.setText(text if wide else "")
+        self.transport.length.setVisible(wide)
 
     def _button(self, text: str, action_id: str, tip: str) -> QPushButton:
         button = QPushButton(text)

@@ -77,7 +77,7 @@ class Window(QMainWindow):
         self.status = StatusBar(theme)
         self.status.add_zooms(self.actions_)
         self.welcome = Welcome(theme, controller.settings)
-        self.setMinimumSize(1010, 600)
+        self.setMinimumSize(900, 560)
         self.resize(1280, 800)
         self.setAcceptDrops(True)
         self._arrange()

@@ -175,6 +175,48 @@ def test_an_ampersand_in_a_name_is_seen_in_menus(parts: Parts, tmp_path: Path) -
     assert parts.window.actions_["undo"].text() == "&Undo mute You && I"
 
 
+def test_a_level_is_typed(show: Show, qtbot: QtBot) -> None:
+    parts = show()
+    lane = parts.controller.project.lanes[2].id
+    parts.controller.set_current_lane(lane)
+    field = parts.window.lanes.row(lane)[0].gain_label
+    for text, gain in (("-6", 10 ** (-6 / 20)), ("loud", 10 ** (-6 / 20)), ("-inf", 0.0), ("+40 dB", 10 ** (12 / 20))):
+        press(qtbot, parts, "G")
+        assert field.hasFocus()
+        qtbot.keyClicks(field, text)
+        qtbot.keyClick(field, Qt.Key.Key_Return)
+        assert parts.controller.project.lane(lane).gain == pytest.approx(gain)
+    assert field.text() == "+12.0 dB"
+
+
+def test_a_small_window_holds_everything(show: Show) -> None:
+    parts = show()
+    window = parts.window
+    window.resize(900, 560)
+    parts.application.processEvents()
+    assert (window.width(), window.height()) == (900, 560)
+    assert window.toolbar.minimumSizeHint().width() <= 900
+    assert window.toolbar.open.text() == ""
+    assert window.toolbar.settings.geometry().right() < 900
+    window.resize(1100, 700)
+    parts.application.processEvents()
+    assert window.toolbar.open.text() == "Open"
+
+
+def test_the_overview_and_the_lanes_line_up(show: Show) -> None:
+    parts = show()
+    window = parts.window
+    for height in (800, 560):
+        window.resize(1000, height)
+        for _ in range(3):
+            parts.application.processEvents()
+        _, view = window.lanes.row(parts.controller.project.lanes[0].id)
+        edges = {
+            (part.mapTo(window, QPoint(0, 0)).x(), part.width()) for part in (view, window.lanes.ruler, window.overview)
+        }
+        assert len(edges) == 1
+
+
 def test_a_right_click_offers_what_can_be_done_with_the_lane(show: Show) -> None:
     parts = show()
     parts.controller.set_current_lane(parts.controller.project.lanes[1].id)

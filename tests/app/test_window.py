@@ -288,13 +288,13 @@ def test_the_window_remembers_its_place(qtbot: QtBot, tmp_path: Path) -> None:
 
     settings = Settings(tmp_path / "settings.json")
     first = build(settings, tmp_path / "cache")
-    first.window.resize(1010, 640)
+    first.window.resize(900, 640)
     first.window.show()
     first.close()
     second = build(Settings(tmp_path / "settings.json"), tmp_path / "cache")
     size = (second.window.width(), second.window.height())
     second.close()
-    assert size == (1010, 640)
+    assert size == (900, 640)
 
 
 def test_the_follow_setting_turns_the_page(show: Show) -> None:

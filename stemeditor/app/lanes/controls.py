@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 
@@ -18,6 +19,7 @@ _RANGE_DB = 72.0
 _CURVE = 1.5
 _FALL_DB_S = 24.0
 _METER_FLOOR_DB = -60.0
+_LEVEL = re.compile(r"[+-]?[0-9]{1,3}(\.[0-9]{0,6})?")
 _SLIDER_KEYS = (Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Delete, Qt.Key.Key_Backspace)
 
 
@@ -41,6 +43,20 @@ def position_to_gain(position: int) -> float:
 def gain_text(level: float) -> str:
     """Return a gain as people write it."""
     return "-∞ dB" if level <= 0.0 or db(level) < TOP_DB - _RANGE_DB else f"{db(level):+.1f} dB"
+
+
+def gain_of(text: str) -> float | None:
+    """Return the linear gain that a written level means ("-3", "+1.5 dB", "-∞"), held to a fader's top.
+
+    None if it means none.
+    """
+    words = text.strip().lower().removesuffix("db").strip().replace(",", ".").replace("−", "-")
+    if words in ("-∞", "-inf"):
+        return 0.0
+    if not _LEVEL.fullmatch(words):
+        return None
+    level_db = min(float(words), TOP_DB)
+    return gain(level_db) if level_db > TOP_DB - _RANGE_DB else 0.0
 
 
 def pan_text(pan: float) -> str:

@@ -7,16 +7,15 @@ from PySide6.QtGui import (
     QColor,
     QContextMenuEvent,
     QFont,
-    QKeyEvent,
     QMouseEvent,
     QPainter,
     QPaintEvent,
     QPen,
-    QResizeEvent,
 )
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QLineEdit, QToolButton, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QToolButton, QWidget
 
-from stemeditor.app.lanes.controls import Meter, gain_slider, gain_text, pan_short, pan_slider
+from stemeditor.app.lanes.controls import Meter, gain_of, gain_slider, gain_text, pan_short, pan_slider
+from stemeditor.app.lanes.in_place import InPlaceEdit
 from stemeditor.app.theme import Theme, font, icon, stem_colour
 from stemeditor.project.model import Lane
 
@@ -26,81 +25,7 @@ WAVEFORM = "waveform"
 SPECTROGRAM = "spectrogram"
 
 _CURRENT_PIXELS = 2
-_NAME_EDGES = 14
-"""Pixels beside the text of a name: its frame and padding."""
-
-
-class NameEdit(QLineEdit):
-    """The lane's name; double-click or F2 edits it, Return keeps, Escape drops."""
-
-    renamed = Signal(str)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._name = ""
-        self.setProperty("role", "name")
-        self.setFrame(False)
-        self.setReadOnly(True)
-        self.setFont(font(13, QFont.Weight.DemiBold))
-        # It has the keyboard only while it is edited: the window's plain keys rest while a text field has it.
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
-        self.editingFinished.connect(self._finish)
-
-    def show_name(self, name: str) -> None:
-        """Show a name, unless it is being edited."""
-        self._name = name
-        self.setAccessibleName(f"{name} name")
-        self.setToolTip(f"{name}. Double-click (F2) to rename")
-        if self.isReadOnly():
-            self._show()
-
-    def begin(self) -> None:
-        """Let the user edit."""
-        self.setReadOnly(False)
-        self.setText(self._name)
-        self.setFocus()
-        self.selectAll()
-
-    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: D102
-        if self.isReadOnly():
-            event.ignore()
-        else:
-            super().mousePressEvent(event)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: D102
-        super().resizeEvent(event)
-        if self.isReadOnly():
-            self._show()
-
-    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: D102
-        self.begin()
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: D102
-        if event.key() == Qt.Key.Key_Escape and not self.isReadOnly():
-            self._finish(keep=False)
-        elif self.isReadOnly():
-            event.ignore()
-        else:
-            super().keyPressEvent(event)
-
-    def _show(self) -> None:
-        """Write as much of the name as there is room for."""
-        room = self.width() - _NAME_EDGES
-        self.setText(self.fontMetrics().elidedText(self._name, Qt.TextElideMode.ElideRight, room))
-        self.setCursorPosition(0)
-
-    def _finish(self, keep: bool = True) -> None:
-        if self.isReadOnly():
-            return
-        text = self.text()
-        self.setReadOnly(True)
-        self.deselect()
-        self._show()
-        if self.hasFocus():
-            self.window().setFocus()
-        if keep and text.strip() and text != self._name:
-            self.renamed.emit(text)
+_FIELD_EDGE = 7
 
 
 class LaneHeader(QWidget):
@@ -129,7 +54,8 @@ class LaneHeader(QWidget):
         self._theme = theme
         self._dragging = False
         self.setFixedWidth(HEADER_WIDTH)
-        self.name = NameEdit()
+        self.name = InPlaceEdit("Double-click (F2) to rename")
+        self.name.setFont(font(13, QFont.Weight.DemiBold))
         self.mute = self._switch("M", "mute", "Mute (M)")
         self.solo = self._switch("S", "solo", "Solo (S); Ctrl+click solos this lane alone")
         self.view = QToolButton()
@@ -139,16 +65,19 @@ class LaneHeader(QWidget):
         self.view.setIconSize(QSize(16, 16))
         self.gain = gain_slider()
         self.pan = pan_slider()
-        self.gain_label = QLabel()
-        self.gain_label.setProperty("role", "small")
+        self.gain_label = InPlaceEdit("Double-click (G) to type a level")
+        self.gain_label.setProperty("role", "level")
         self.gain_label.setFont(font(12, figures=True))
-        self.gain_label.setFixedWidth(56)
+        self.gain_label.setFixedWidth(66)
         self.gain_label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.pan_label = QLabel()
         self.pan_label.setProperty("role", "small")
+        # In line with the level above, which is a field with edges.
+        self.pan_label.setContentsMargins(0, 0, _FIELD_EDGE, 0)
         self.meter = Meter(theme)
         self._arrange()
-        self.name.renamed.connect(self._renamed)
+        self.name.written.connect(self._renamed)
+        self.gain_label.written.connect(self._level_written)
         self.mute.clicked.connect(self._muted)
         self.solo.clicked.connect(self._soloed)
         self.view.clicked.connect(self._viewed)
@@ -162,12 +91,12 @@ class LaneHeader(QWidget):
     def show_lane(self, lane: Lane) -> None:
         """Show the lane's state."""
         self.lane = lane
-        self.name.show_name(lane.name)
+        self.name.show_text(lane.name, f"{lane.name} name")
         self.mute.setChecked(lane.muted)
         self.solo.setChecked(lane.soloed)
         self.gain.show_amount(lane.gain)
         self.pan.show_amount(lane.pan)
-        self.gain_label.setText(gain_text(lane.gain))
+        self._show_level(lane.gain)
         self.pan_label.setText(pan_short(lane.pan))
         self.mute.setAccessibleName(f"Mute {lane.name}")
         self.solo.setAccessibleName(f"Solo {lane.name}")
@@ -271,6 +200,16 @@ class LaneHeader(QWidget):
     def _renamed(self, text: str) -> None:
         self.renamed.emit(self.lane.id, text)
 
+    def _show_level(self, gain: float) -> None:
+        self.gain_label.show_text(gain_text(gain), f"{self.lane.name} level in decibels")
+
+    def _level_written(self, text: str) -> None:
+        gain = gain_of(text)
+        if gain is not None:
+            self.chosen.emit(self.lane.id)
+            self.gain_changed.emit(self.lane.id, gain)
+            self.drag_ended.emit()
+
     def _muted(self, on: bool) -> None:
         self.chosen.emit(self.lane.id)
         self.mute_changed.emit(self.lane.id, on)
@@ -289,7 +228,7 @@ class LaneHeader(QWidget):
         self.view_changed.emit(self.lane.id, SPECTROGRAM if on else WAVEFORM)
 
     def _gained(self, value: float) -> None:
-        self.gain_label.setText(gain_text(value))
+        self._show_level(value)
         self.gain_changed.emit(self.lane.id, value)
 
     def _panned(self, value: float) -> None:

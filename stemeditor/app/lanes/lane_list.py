@@ -236,6 +236,11 @@ class LaneList(QWidget):
         if lane_id in self._rows:
             self._rows[lane_id].header.name.begin()
 
+    def type_gain(self, lane_id: str) -> None:
+        """Let the user type a lane's level."""
+        if lane_id in self._rows:
+            self._rows[lane_id].header.gain_label.begin()
+
     # Inside
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:

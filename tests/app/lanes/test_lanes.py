@@ -11,6 +11,7 @@ from pytestqt.qtbot import QtBot
 
 from stemeditor.app.lanes.controls import (
     Meter,
+    gain_of,
     gain_slider,
     gain_text,
     gain_to_position,
@@ -381,6 +382,20 @@ def test_the_method_that_made_the_stems_stands_above_them_and_leads_to_others(la
         qtbot.mouseClick(lanes.method, LEFT)
     lanes.show_project(edits.open_song(song_of(tone(440, 1.0))))
     assert not lanes.method.isVisible()
+
+
+@pytest.mark.parametrize(
+    ("text", "level"),
+    [("-6", 10 ** (-6 / 20)), ("+1,5 dB", 10 ** (1.5 / 20)), ("0", 1.0), ("-∞ dB", 0.0), ("-90", 0.0), ("99", 10**0.6)],
+)
+def test_a_level_is_read_as_it_is_written(text: str, level: float) -> None:
+    assert gain_of(text) == pytest.approx(level)
+    assert gain_of(gain_text(level)) == pytest.approx(level)
+
+
+@pytest.mark.parametrize("text", ["", "dB", "loud", "nan", "1e3", "--3"])
+def test_what_is_no_level_changes_nothing(text: str) -> None:
+    assert gain_of(text) is None
 
 
 def test_a_renamed_lane_gives_the_keyboard_back(lanes: LaneList, qtbot: QtBot) -> None:

@@ -308,6 +308,22 @@ def test_nothing_is_replaced_by_enter(export: ExportDialog, tmp_path: Path) -> N
     assert defaults == ["Cancel"]
 
 
+def test_what_was_set_on_a_method_stands_there_the_next_time(show, qtbot: QtBot) -> None:
+    parts = show()
+    dialog = SeparateDialog(parts.controller)
+    qtbot.addWidget(dialog)
+    dialog.choose("kam")
+    dialog.form.editors["focus"].show_value(8)
+    dialog._start()
+    parts.controller.cancel_separation()
+    again = SeparateDialog(parts.controller)
+    qtbot.addWidget(again)
+    assert again.key == "kam"
+    assert again.form.values["focus"] == 8
+    again._reset()
+    assert again.form.values["focus"] != 8
+
+
 def test_settings_are_kept_at_once(parts: Parts, qtbot: QtBot) -> None:
     dialog = SettingsDialog(parts.settings, parts.output)
     qtbot.addWidget(dialog)
@@ -367,6 +383,10 @@ def test_a_job_shows_how_far_it_is_and_can_be_stopped(qtbot: QtBot) -> None:
     bar.show_jobs((JobState(7, "Song", "s", "Separating", 0.25, 12.4, "running"),))
     (row,) = bar.rows()
     assert (row.bar.value(), row.left.text()) == (250, "12 s left")
+    assert row.cross.toolTip() == "Cancel (Esc)"
+    bar.show_jobs((row.state, JobState(8, "Other", "", "Writing", 0.5, None, "running")))
+    assert [one.cross.toolTip() for one in bar.rows()] == ["Cancel", "Cancel (Esc)"]
+    bar.show_jobs((row.state,))
     with qtbot.waitSignal(bar.cancelled) as caught:
         qtbot.mouseClick(row.cross, Qt.MouseButton.LeftButton)
     assert caught.args == [7]

@@ -70,7 +70,7 @@ class Controller(Desk):
         self._states: dict[int, JobState] = {}
         self._opening: Job | None = None
         self._separation: Job | None = None
-        self._asked: SeparateRequest | None = None
+        self._separate_request: SeparateRequest | None = None
         self._written: set[str] = set()
         self._closed = False
         relay.receive(self._arrived)
@@ -184,7 +184,7 @@ class Controller(Desk):
             params = remembered(self.settings, registry.info(key)) if self.settings.text("parameters") else {}
         else:
             remember(self.settings, registry.info(key), params)
-        request = self._asked = SeparateRequest(song, key, dict(params), self.cache_folder)
+        request = self._separate_request = SeparateRequest(song, key, dict(params), self.cache_folder)
         self._separation = self._start(
             COMPUTE, song.title, separate_song, request, song.id, self._separation_posted, self._separated
         )
@@ -384,7 +384,7 @@ class Controller(Desk):
 
     def _leave_separation(self) -> Notice | None:
         """Stop taking apart a song that goes; return an offer to come back to it."""
-        request = self._asked
+        request = self._separate_request
         if not self.separating or request is None:
             return None
         self.cancel_separation()

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QApplication, QInputDialog, QMessageBox
 from pytestqt.qtbot import QtBot
 
 from stemeditor.app import asking
+from stemeditor.app.actions import TABLE
 from stemeditor.app.application import Parts
 from stemeditor.app.messages import ERROR, Notice
 from stemeditor.app.panels.export import ExportDialog
@@ -27,6 +28,12 @@ def press(qtbot: QtBot, parts: Parts, keys: str) -> None:
 
 def enabled(parts: Parts, action_id: str) -> bool:
     return parts.window.actions_[action_id].isEnabled()
+
+
+def test_every_thing_to_do_stands_in_a_menu_and_its_keys_in_the_help(parts: Parts) -> None:
+    menus = [menu.menu() for menu in parts.window.menuBar().actions()]
+    there = {action.data() for menu in menus for action in menu.actions()}
+    assert {row.id for row in TABLE if not row.id.startswith("solo_")} <= there
 
 
 def test_tab_goes_as_the_eye_does(show: Show, qtbot: QtBot) -> None:
@@ -128,6 +135,16 @@ def test_the_playhead_is_shown_where_keys_put_it(show: Show, qtbot: QtBot) -> No
         assert viewport.window.start <= frame <= viewport.window.stop
 
 
+def test_pages_are_turned_by_keys(show: Show, qtbot: QtBot) -> None:
+    parts = show()
+    viewport = parts.window.viewport
+    viewport.show(0, 20000)
+    press(qtbot, parts, "PgDown")
+    assert viewport.window.start == pytest.approx(18000)
+    press(qtbot, parts, "PgUp")
+    assert viewport.window.start == 0
+
+
 def test_what_cannot_be_done_is_not_offered(show: Show) -> None:
     parts = show()
     controller, window = parts.controller, parts.window
@@ -146,6 +163,23 @@ def test_what_cannot_be_done_is_not_offered(show: Show) -> None:
     assert all(enabled(parts, name) for name in ("clear", "clear_solo", "zoom_out", "fit", "page_on"))
     window.viewport.fit()
     assert not enabled(parts, "fit")
+
+
+def test_a_view_that_was_scrolled_away_stays_there_while_it_plays(show: Show) -> None:
+    parts = show()
+    window = parts.window
+    window.viewport.show(0, 20000)
+    parts.controller.play_pause()
+    window._poll()
+    window.viewport.show(100000, 120000)
+    for _ in range(3):
+        window._poll()
+    assert window.viewport.window.start == 100000
+    parts.controller.play_pause()
+    window._poll()
+    parts.controller.play_pause()
+    window._poll()
+    assert window.viewport.window.start < 20000, "playing began anew"
 
 
 def test_the_main_button_stops_what_it_began(show: Show, qtbot: QtBot) -> None:

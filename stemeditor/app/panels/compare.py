@@ -57,6 +57,7 @@ class CompareDialog(Passing):
         self._song = song
         self._rate = song.sound.audio.rate
         self._job: Job | None = None
+        self._wanted = False
         self._audition = audition_of(controller, song)
         self._heard = SONG
         self.setWindowTitle("Compare methods")
@@ -87,8 +88,8 @@ class CompareDialog(Passing):
 
     @property
     def running(self) -> bool:
-        """Whether methods are being run."""
-        return self._job is not None
+        """Whether methods are being run, or will be once the true stems are there."""
+        return self._job is not None or self._wanted
 
     # Doing
 
@@ -100,6 +101,11 @@ class CompareDialog(Passing):
         start, stop = self.stretch.frames
         if stop - start < self._rate // 10 or not self.chosen:
             self.state.setText("Tick a method, and choose a stretch of a tenth of a second or more.")
+            return
+        if self.true.reading:
+            # Without them there would be no scores.
+            self._wanted = True
+            self._show_all()
             return
         self._audition.begin(start, stop)
         self._audition.measure(self._show_all)
@@ -124,10 +130,18 @@ class CompareDialog(Passing):
 
     def cancel(self) -> None:
         """Stop running methods; what is done stays."""
+        if self._wanted:
+            self._wanted = False
+            self._show_all()
         if self._job is not None:
             job, self._job = self._job, None
             self._controller.cancel_job(job.id)
             self._show_all()
+
+    def _true_ended(self) -> None:
+        if self._wanted:
+            self._wanted = False
+            self.run()
 
     def hear(self, key: str) -> None:
         """Hear a method, the song or the true stem; the place stays, and there is no gap."""
@@ -197,6 +211,7 @@ class CompareDialog(Passing):
         self.stretch = Stretch(self._song.sound.audio)
         self.true = TrueStems(self._controller, self._song)
         self.true.found.connect(self._true_found)
+        self.true.ended.connect(self._true_ended)
         self.start_button = self._action("Compare", "Run the ticked methods on the stretch", self._run_or_cancel)
         self.start_button.setProperty("role", "primary")
         self.bar = QProgressBar()

@@ -28,6 +28,8 @@ class TrueStems(QWidget):
 
     found = Signal(object)
     """(TrueSong) of the shape of the song."""
+    ended = Signal()
+    """Nothing is read any more; they were found, or not."""
 
     def __init__(self, controller: Controller, song: Song) -> None:
         super().__init__()
@@ -92,13 +94,15 @@ class TrueStems(QWidget):
         audio = self._song.sound.audio
         if (true.song.rate, true.song.frames, true.song.channels) != (audio.rate, audio.frames, audio.channels):
             self.told.setText("Those stems are of another length, rate or number of channels than the song.")
-            return
-        self.show_stems(true)
-        self.found.emit(true)
+        else:
+            self.show_stems(true)
+            self.found.emit(true)
+        self.ended.emit()
 
     def _unloaded(self, problem: UserError) -> bool:
         self._job = None
         self.told.setText(problem.message)
+        self.ended.emit()
         return True
 
     def _ask(self) -> None:

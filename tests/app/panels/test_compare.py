@@ -245,6 +245,20 @@ def test_differences_are_painted(dialog: CompareDialog, qtbot: QtBot) -> None:
     assert (paint_difference(DifferenceRequest(soft, loud, 40, 30), Silent()) <= 128).all()
 
 
+def test_who_is_quick_gets_scores_all_the_same(dialog: CompareDialog, folder: Path, qtbot: QtBot) -> None:
+    dialog.true.use(folder)
+    assert dialog.true.reading
+    tick(dialog, "hpss")
+    dialog.run()
+    assert dialog.running
+    assert dialog.start_button.text() == "Stop"
+    dialog.cancel()
+    assert not dialog.running
+    dialog.run()
+    qtbot.waitUntil(lambda: not dialog.running, timeout=60000)
+    assert dialog._audition.contenders["hpss"].scores
+
+
 def test_it_can_be_stopped_and_keeps_what_is_done(dialog: CompareDialog, qtbot: QtBot) -> None:
     tick(dialog, "hpss", "lead_voice", "ilrma")
     dialog.run()

@@ -180,8 +180,11 @@ def test_nobody_who_stops_waits_for_the_card(card: None) -> None:
     slow, other = (Engine(lambda s=s: there.net(s=s), RATE) for s in (1.5, 0.0))  # type: ignore[misc]
     progress = Stoppable()
     with ThreadPoolExecutor(4) as pool:
-        jobs = [pool.submit(engine, wave(RATE), progress) for engine in (slow, slow, other)]
+        jobs = [pool.submit(slow, wave(RATE), progress)]
         while not there.at_work:
+            time.sleep(0.001)
+        jobs += [pool.submit(engine, wave(RATE), progress) for engine in (slow, other)]
+        while cards._cards["xpu"].due < 2 or not slow._batcher._waiting:
             time.sleep(0.001)
         began = time.monotonic()
         progress.cancel()

@@ -38,6 +38,9 @@ _TOLD = {
     "": "The graphics card fails at this network",
 }
 
+_UNKNOWN = Room()
+"""Of a separation that has not begun."""
+
 
 class Engine:
     """A network, ready to compute. Threads that want it at once wait for each other.
@@ -94,7 +97,7 @@ class Engine:
         accelerator costs time, not the result: shorter pieces first, then the processor for the rest of the separation,
         and a `Remark` says so.
 
-        An accelerator is given pieces that wait for it at once, a few of them, if that is faster.
+        An accelerator is given pieces of a `Group` at once, a few of them, if that is faster.
         """
 
         def run(seen: Progress) -> Array:
@@ -102,7 +105,7 @@ class Engine:
             task = Task(sound, place, seen, device.separation())
             # While a card computes another network this one waits for it.
             with elsewhere() if place != device.CPU and cards.busy(place) else contextlib.nullcontext():
-                return self._batcher.run(task, self._do, self._most)
+                return self._batcher.run(task, self._do, self._most(task))
 
         return aside(run, progress)
 
@@ -119,10 +122,11 @@ class Engine:
         return self._batcher.if_idle(self._placed.drop)
 
     def _most(self, task: Task) -> int:
-        """Return how many pieces that are like this one can be computed at once."""
-        room = self._rooms.get(task.separation)
-        several = room is not None and room.several and not room.over
-        return self._placed.most(task.sound, task.place) if several else 1
+        """Return how many pieces that are like this one may be computed at once."""
+        room = self._rooms.get(task.separation, _UNKNOWN)
+        if task.place in (device.CPU, self._lost) or room.over or not room.several:
+            return 1
+        return device.SEVERAL if self._placed.several_may_pay(task.sound, task.place, room) else 1
 
     def _do(self, tasks: list[Task]) -> None:
         """Compute pieces of one length; what goes wrong with one is told to whoever waits for it."""
@@ -136,10 +140,12 @@ class Engine:
             task.done = True
 
     def _at_once(self, tasks: list[Task]) -> bool:
-        """Have an accelerator compute several pieces; return False if it cannot, and do so no more."""
+        """Have an accelerator compute several pieces; return False if that is not faster, or it cannot."""
         place, separation = tasks[0].place, tasks[0].separation
         try:
             found = self._there(np.stack([task.sound for task in tasks]), tasks)
+            if found is None:
+                return False
         except Cancelled:
             # Not all of them are wanted any more.
             return False
@@ -206,7 +212,7 @@ class Engine:
         """Have an accelerator compute a piece; return what it found, or its trouble, and what nobody knows."""
         unknown: RuntimeError | None = None
         try:
-            found: Array = self._there(sound[None], [task])[0]
+            found = self._there(sound[None], [task])
         except RuntimeError as problem:
             trouble = device.trouble(problem)
             if trouble:
@@ -217,8 +223,9 @@ class Engine:
                 # It holds the tensors of the failed try, and is needed for longer.
                 traceback.clear_frames(problem.__traceback__)
         else:
+            assert found is not None
             task.separation.places.append(task.place)
-            return found, "", None
+            return found[0], "", None
         # Only outside the handler are the tensors of the failed try given back.
         cards.free(task.place)
         return None, trouble, unknown
@@ -272,8 +279,11 @@ class Engine:
             self._made = made
         return True
 
-    def _there(self, sounds: Array, tasks: list[Task]) -> Array:
-        """Let PyTorch compute some pieces of one length, (pieces, channels, frames), in the thread of a card."""
+    def _there(self, sounds: Array, tasks: list[Task]) -> Array | None:
+        """Let PyTorch compute some pieces of one length, (pieces, channels, frames), in the thread of a card.
+
+        Return None if there are several, and each by itself is computed faster.
+        """
         place, room = tasks[0].place, self._room(tasks[0])
         pytorch.start()
         self._leave_openvino()
@@ -281,10 +291,12 @@ class Engine:
         self._placed.prepare(place)
         cards.settle(self)
 
-        def work() -> Array:
+        def work() -> Array | None:
             for task in tasks:
                 # The card may have had much to do before.
                 task.progress.check()
+            if len(sounds) > 1 and not self._placed.several_pay(sounds[0], place, room):
+                return None
             return self._placed.compute(sounds, place, Silent(), room)
 
         return cards.do(place, work)

@@ -114,9 +114,7 @@ class Placed:
         try:
             # A copy: sound is read-only, which PyTorch does not know.
             given = torch.tensor(sounds).to(place)
-            halves = self._in_halves(net, given[:1], place, room)
-            if place != device.CPU and room.several:
-                self._gain(self._several_at_once(sounds[0], halves), net, given[:1], room, halves)
+            halves = self._in_halves(net, sounds[0], place, room)
             found = _computed(net, given, halves)
             if halves and not np.isfinite(found).all():
                 # The narrow kind of halves knows no large numbers.
@@ -127,13 +125,17 @@ class Placed:
         finally:
             self._progress = Silent()
 
-    def most(self, sound: Array, place: str) -> int:
-        """Return how many pieces of this length a device is given at once, as far as that is known."""
-        if place == device.CPU:
-            return 1
+    def several_pay(self, sound: Array, place: str, room: Room) -> bool:
+        """Whether a card computes several pieces like this one faster at once; measured where that is not known."""
+        net = self._moved(place)
+        halves = self._in_halves(net, sound, place, room)
+        return self._gain(self._several_at_once(sound, halves), net, sound, room, halves) > _WORTH_MEMORY
+
+    def several_may_pay(self, sound: Array, place: str, room: Room) -> bool:
+        """Whether that is so, as far as it is known."""
         halves = self._may_be_halves(place) and self._gains.get(f"{_HALVES}, {_kind(sound)}", 0.0) > _WORTH_IT
-        gain = self._gains.get(self._several_at_once(sound, halves), 0.0)
-        return device.SEVERAL if gain > _WORTH_MEMORY else 1
+        what = self._several_at_once(sound, halves)
+        return what not in room.unmeasured and self._gains.get(what, float("inf")) > _WORTH_MEMORY
 
     def without_halves(self) -> bool:
         """Compute in single precision from now on; return whether that is something else."""
@@ -162,22 +164,25 @@ class Placed:
     def _may_be_halves(self, place: str) -> bool:
         return place == device.CUDA and not self._exact and not exported.exactly()
 
-    def _in_halves(self, net: nn.Module, given: Tensor, place: str, room: Room) -> bool:
+    def _in_halves(self, net: nn.Module, sound: Array, place: str, room: Room) -> bool:
         """Whether a graphics card computes the network in half precision: if it is faster, and not unwanted."""
         # Large cards wait for what they shall do next, and changes of precision are more to do.
-        return self._may_be_halves(place) and self._gain(f"{_HALVES}, {_kind(given[0])}", net, given, room) > _WORTH_IT
+        return self._may_be_halves(place) and self._gain(f"{_HALVES}, {_kind(sound)}", net, sound, room) > _WORTH_IT
 
-    def _several_at_once(self, sound: Array | Tensor, halves: bool) -> str:
+    def _several_at_once(self, sound: Array, halves: bool) -> str:
         return f"{device.SEVERAL} at once, {'half' if halves else 'single'} precision, {_kind(sound)}"
 
-    def _gain(self, what: str, net: nn.Module, given: Tensor, room: Room, halves: bool = False) -> float:
+    def _gain(self, what: str, net: nn.Module, sound: Array, room: Room, halves: bool = False) -> float:
         """Return what is gained by something, measured for pieces of about this length, once."""
+        import torch
+
         if what in self._gains:
             return self._gains[what]
-        if what in room.unmeasured or given.numel() < _TELLING:
+        if what in room.unmeasured or sound.size < _TELLING:
             return 0.0
 
         def measure() -> float:
+            given = torch.tensor(sound[None]).to(self.place)
             if what.startswith(_HALVES):
                 return pytorch.gain_of_halves(net, given)
             return pytorch.gain_of_several(net, given, device.SEVERAL, halves)
@@ -205,9 +210,9 @@ def _computed(net: nn.Module, given: Tensor, halves: bool) -> Array:
     return found
 
 
-def _kind(sound: Array | Tensor) -> str:
+def _kind(sound: Array) -> str:
     """Return how much a piece is, within a factor of two."""
-    return f"2^{int(np.prod(sound.shape)).bit_length()} numbers"
+    return f"2^{sound.size.bit_length()} numbers"
 
 
 def _remembered(what: str, net: nn.Module, measure: Callable[[], float]) -> float:

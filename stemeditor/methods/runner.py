@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -29,6 +30,7 @@ from stemeditor.methods.base import (
     Remark,
     Stems,
 )
+from stemeditor.methods.batching import Group
 from stemeditor.methods.excerpt import differs
 from stemeditor.methods.segments import Segment, grid, plan
 from stemeditor.progress import Part, Progress
@@ -187,17 +189,17 @@ def _taken_apart(
     waiting: deque[tuple[Segment, Future[Stems]]] = deque()
     turns, watched, separation = Turns(_AT_WORK), Shared(progress), device.separation()
 
-    def work(number: int, segment: Segment) -> Stems:
-        with turns.turn(number), device.separating(separation):
+    def work(number: int, group: Group, segment: Segment) -> Stems:
+        with group.member(number), turns.turn(number), device.separating(separation):
             watched.check()
             return _separated(song, method, params, segment, watched)
 
     with ThreadPoolExecutor(_AHEAD, "segments") as pool:
         try:
-            for number, segment in enumerate(plan):
+            for number, (group, segment) in enumerate(_grouped(plan)):
                 watched.check()
                 # Which device was asked for is known to this thread alone.
-                waiting.append((segment, pool.submit(copy_context().run, work, number, segment)))
+                waiting.append((segment, pool.submit(copy_context().run, work, number, group, segment)))
                 if len(waiting) > _AHEAD:
                     yield _first(waiting)
             while waiting:
@@ -206,6 +208,16 @@ def _taken_apart(
             watched.end()
             for _, job in waiting:
                 job.cancel()
+
+
+def _grouped(plan: Iterable[Segment]) -> Iterator[tuple[Group, Segment]]:
+    """Yield segments with those that go side by side with them; the first goes alone, to be heard soon."""
+    left = iter(plan)
+    segments = list(islice(left, 1))
+    while segments:
+        group = Group(len(segments))
+        yield from ((group, segment) for segment in segments)
+        segments = list(islice(left, device.SEVERAL))
 
 
 def _first(waiting: deque[tuple[Segment, Future[Stems]]]) -> tuple[Segment, Stems]:

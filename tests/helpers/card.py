@@ -1,12 +1,20 @@
 """A machine with a graphics card, as far as the program can see."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from weakref import WeakSet
 
+import numpy as np
 import pytest
 import torch
 
 from stemeditor.methods import cards, device, placed, pytorch
-from stemeditor.methods.device import Device
+from stemeditor.methods.batching import Group
+from stemeditor.methods.device import Device, Separation
+from stemeditor.methods.engine import Engine
+from stemeditor.methods.exported import Array
+from stemeditor.progress import Silent
 
 
 def put(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,3 +40,23 @@ def put(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def card(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let this machine have a card; see `put`."""
     put("xpu", monkeypatch)
+
+
+def computed(engine: Engine, sounds: list[Array]) -> list[Array]:
+    """Return what comes of pieces in the groups that the runner makes: the first alone, then several."""
+
+    def piece(group: Group, number: int) -> Array:
+        with group.member(number):
+            # Whoever comes first is another one each time.
+            time.sleep(float(np.random.default_rng().uniform(0, 0.05)))
+            return engine(sounds[number], Silent())
+
+    found = []
+    with device.separating(Separation()):
+        for start in (0, *range(1, len(sounds), device.SEVERAL)):
+            numbers = range(start, min(start + device.SEVERAL, len(sounds)) if start else 1)
+            group = Group(len(numbers))
+            with ThreadPoolExecutor(len(numbers)) as pool:
+                jobs = [pool.submit(copy_context().run, piece, group, number) for number in numbers]
+                found += [job.result() for job in jobs]
+    return found

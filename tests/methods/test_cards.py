@@ -23,7 +23,7 @@ from stemeditor.methods.device import Separation
 from stemeditor.methods.engine import Engine
 from stemeditor.methods.exported import Array
 from stemeditor.progress import Progress, Silent, Stoppable
-from tests.helpers.card import card, put
+from tests.helpers.card import card, computed, put
 from tests.helpers.networks import put_demucs
 from tests.helpers.sounds import song_of
 
@@ -366,15 +366,11 @@ def test_what_cannot_be_measured_costs_neither_piece_nor_card(words: str, monkey
 
     monkeypatch.setattr(pytorch, "gain_of_halves", failing("halves"))
     monkeypatch.setattr(pytorch, "gain_of_several", failing("several"))
-    remarks, sound = Remarks(), wave(RATE)
+    sounds = [wave(RATE)] * 9
     engine = Engine(Card().net, RATE, False)
     for _ in range(2):
-        separation = Separation()
-        with device.separating(separation):
-            for _ in range(2):
-                assert np.array_equal(engine(sound, remarks), np.stack([sound, sound]))
-        assert separation.places == ["cuda", "cuda"]
-    assert not remarks.texts
+        assert all(np.array_equal(found, np.stack([sounds[0]] * 2)) for found in computed(engine, sounds))
+        assert engine.place == "cuda"
     # Once a song: another time there may be more room.
     assert asked == ["halves", "several"] * 2
 
@@ -442,11 +438,11 @@ def test_what_is_remembered_is_of_one_network_and_pieces_of_about_one_length(
     large = Engine(lambda: torch.nn.Sequential(torch.nn.Conv1d(2, 2, 3, padding=1)), RATE)
     # What is short tells nothing.
     for frames in (RATE, 6 * RATE, 7 * RATE, 20 * RATE):
-        small(wave(frames), Silent())
-        large(wave(frames), Silent())
+        computed(small, [wave(frames)] * 5)
+        computed(large, [wave(frames)] * 5)
     assert asked == [(1, 2, frames) for frames in (6 * RATE, 6 * RATE, 20 * RATE, 20 * RATE)]
     again = Engine(lambda: torch.nn.Sequential(torch.nn.Conv1d(2, 2, 1)), RATE)
-    again(wave(6 * RATE), Silent())
+    computed(again, [wave(6 * RATE)] * 5)
     assert len(asked) == 4
 
 
@@ -463,3 +459,62 @@ def test_only_the_processor_wants_pieces_of_one_length(card: None) -> None:
         assert not engine.shaped
         with device.using("cpu"):
             assert engine.shaped
+
+
+def test_which_pieces_go_together_depends_on_the_song_alone(card: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others at once are other last bits."""
+    monkeypatch.setattr(pytorch, "gain_of_several", lambda *given: 2.0)
+    monkeypatch.setattr(runner, "_AT_WORK", 3)
+    chance = np.random.default_rng()
+    asked: list[list[float]] = []
+
+    class Noting(torch.nn.Module):
+        def forward(self, sound: torch.Tensor) -> torch.Tensor:
+            asked.append(sound[:, 0, 0].tolist())
+            time.sleep(float(chance.uniform(0, 0.02)))
+            return torch.stack([sound, sound], dim=1)
+
+    class Uneven(Twice):
+        def separate(self, mix: Audio, params: Params, progress: Progress) -> Stems:
+            time.sleep(float(chance.uniform(0, 0.05)))
+            found = super().separate(mix, params, progress)
+            # A second look at some, by another network.
+            if mix.samples[0, 0] > 0:
+                other(mix.samples, progress)
+            return found
+
+    song = Audio(wave(20 * RATE), RATE)
+    seen = []
+    for _ in range(3):
+        asked.clear()
+        engine, other = Engine(Noting, RATE), Engine(Noting, RATE)
+        for _ in runner.stream(song, Uneven(engine), {}, Silent()):
+            pass
+        assert {len(group) for group in asked} == {1, 4}
+        seen.append(sorted(asked))
+    assert seen[0] == seen[1] == seen[2]
+
+
+def test_a_piece_that_fails_or_is_stopped_does_not_hold_up_its_group(
+    card: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pytorch, "gain_of_several", lambda *given: 2.0)
+
+    class Failing(Twice):
+        def separate(self, mix: Audio, params: Params, progress: Progress) -> Stems:
+            if mix.samples[0, 0] == broken:
+                raise ZeroDivisionError
+            return super().separate(mix, params, progress)
+
+    song = Audio(wave(20 * RATE), RATE)
+    broken = song.samples[0, 400 - 100 + 3 * 900]
+    engine = Engine(Card().net, RATE)
+    with pytest.raises(ZeroDivisionError):
+        for _ in runner.stream(song, Failing(engine), {}, Silent()):
+            pass
+    progress = Stoppable()
+    pieces = runner.stream(song, Twice(engine), {}, progress)
+    next(pieces)
+    progress.cancel()
+    with pytest.raises(Cancelled):
+        list(pieces)

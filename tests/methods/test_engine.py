@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -37,7 +36,7 @@ from stemeditor.nets.spleeter import Spleeter
 from stemeditor.progress import Silent, Stoppable
 from stemeditor.settings import Settings
 from tests.conftest import ExpectedLogs
-from tests.helpers.card import card, put
+from tests.helpers.card import card, computed, put
 from tests.helpers.networks import SMALL, demucs, heard, seeded
 
 RATE = 1000
@@ -178,13 +177,14 @@ def test_what_halves_gain_is_measured_after_a_first_go(monkeypatch: pytest.Monke
 
 
 class Counting(Doubling):
-    """Notes how many pieces it is given at once; the first time, it waits until told to go on."""
+    """Notes how many pieces it is given at once, and can be told to wait."""
 
     def __init__(self, most: int = 10**9, words: str = "CUDA out of memory.") -> None:
         super().__init__()
         self.counts: list[int] = []
         self.most_pieces, self.trouble = most, words
         self.begun, self.go_on = threading.Event(), threading.Event()
+        self.go_on.set()
 
     def forward(self, sound: torch.Tensor) -> torch.Tensor:
         self.counts.append(len(sound))
@@ -193,18 +193,6 @@ class Counting(Doubling):
         if len(sound) > self.most_pieces:
             raise RuntimeError(self.trouble)
         return super().forward(sound)
-
-
-def computed(engine: Engine, net: Counting, sounds: list[Array]) -> list[Array]:
-    """Return what comes of pieces that all wait while the first of them is computed."""
-    with ThreadPoolExecutor(len(sounds)) as pool, device.separating(Separation()):
-        jobs = [pool.submit(copy_context().run, engine, sounds[0], Silent())]
-        assert net.begun.wait(30)
-        jobs += [pool.submit(copy_context().run, engine, sound, Silent()) for sound in sounds[1:]]
-        while len(engine._batcher._waiting) < len(sounds) - 1:
-            time.sleep(0.001)
-        net.go_on.set()
-        return [job.result() for job in jobs]
 
 
 def waves(count: int) -> list[Array]:
@@ -228,7 +216,7 @@ def test_a_card_is_given_several_pieces_at_once_where_that_is_faster(
         net = Counting()
         sounds = waves(7)
         with device.using(place):
-            found = computed(Engine(lambda net=net: net, RATE), net, sounds)  # type: ignore[misc]
+            found = computed(Engine(lambda net=net: net, RATE), sounds)  # type: ignore[misc]
         assert all(np.array_equal(one, np.stack([sound, sound])) for one, sound in zip(found, sounds, strict=True))
         assert net.counts == counts
     # Once, whichever engine: it is remembered.
@@ -238,10 +226,10 @@ def test_a_card_is_given_several_pieces_at_once_where_that_is_faster(
 def test_pieces_of_other_lengths_are_computed_by_themselves(card: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pytorch, "gain_of_several", lambda *given: 2.0)
     net = Counting()
-    sounds = [*waves(5), wave(RATE // 2), wave(RATE // 3)]
-    found = computed(Engine(lambda: net, RATE), net, sounds)
+    sounds = [*waves(5), wave(RATE // 2), *waves(3), *waves(2)]
+    found = computed(Engine(lambda: net, RATE), sounds)
     assert all(np.array_equal(one, np.stack([sound, sound])) for one, sound in zip(found, sounds, strict=True))
-    assert sorted(net.counts) == [1, 1, 1, 4]
+    assert net.counts == [1, 4, *[1] * 6]
 
 
 @pytest.mark.parametrize("words", ["CUDA out of memory.", "CUDA error: device lost"])
@@ -251,7 +239,7 @@ def test_several_pieces_that_do_not_fit_are_computed_one_by_one(
     monkeypatch.setattr(pytorch, "gain_of_several", lambda *given: 2.0)
     net = Counting(1, words)
     engine, sounds = Engine(lambda: net, RATE), waves(7)
-    found = computed(engine, net, sounds)
+    found = computed(engine, sounds)
     assert all(np.array_equal(one, np.stack([sound, sound])) for one, sound in zip(found, sounds, strict=True))
     # Tried once; the card goes on.
     assert net.counts == [1, 4, *[1] * 6]
@@ -267,13 +255,13 @@ def test_where_several_pieces_have_no_room_from_the_start_one_is_computed(
     monkeypatch.setattr(pytorch, "gain_of_several", measured)
     net = Counting()
     sounds = waves(3)
-    found = computed(Engine(lambda: net, RATE), net, sounds)
+    found = computed(Engine(lambda: net, RATE), sounds)
     assert all(np.array_equal(one, np.stack([sound, sound])) for one, sound in zip(found, sounds, strict=True))
     assert net.counts == [1, 1, 1]
     # Another time there may be more room.
     monkeypatch.setattr(pytorch, "gain_of_several", lambda *given: 2.0)
     net = Counting()
-    computed(Engine(lambda: net, RATE), net, waves(5))
+    computed(Engine(lambda: net, RATE), waves(5))
     assert net.counts == [1, 4]
 
 
@@ -284,7 +272,7 @@ def test_a_bug_with_several_pieces_is_logged_and_costs_nobody_a_piece(
     monkeypatch.setattr(pytorch, "gain_of_several", lambda *given: 2.0)
     net = Counting(1, "shapes cannot be multiplied")
     sounds = waves(5)
-    found = computed(Engine(lambda: net, RATE), net, sounds)
+    found = computed(Engine(lambda: net, RATE), sounds)
     assert all(np.array_equal(one, np.stack([sound, sound])) for one, sound in zip(found, sounds, strict=True))
     assert net.counts == [1, 4, 1, 1, 1, 1]
 
@@ -292,6 +280,7 @@ def test_a_bug_with_several_pieces_is_logged_and_costs_nobody_a_piece(
 def test_who_gives_up_while_waiting_costs_the_others_nothing(card: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pytorch, "gain_of_several", lambda *given: 2.0)
     net = Counting()
+    net.go_on.clear()
     engine, stopped = Engine(lambda: net, RATE), Stoppable()
     sound = wave(RATE)
     with ThreadPoolExecutor(3) as pool:

@@ -124,7 +124,7 @@ class Desk(QObject):
         self.transport_changed.emit()
 
     def stop(self) -> None:
-        """Stop, and go back to where playing began."""
+        """Stop, and go back to where the playhead was put; see `Player.stop`."""
         self.player.stop()
         self.transport_changed.emit()
 

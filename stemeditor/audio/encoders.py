@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemeditor.audio.buffer import Samples
+from stemeditor.errors import UserError
 
 _VORBIS_BLOCK = 1 << 14
 RIFF_LIMIT = 0xF000_0000
@@ -51,11 +52,11 @@ class Encoding:
     format: str = ""
 
     def subtype(self, key: str) -> Subtype:
-        """Return the subtype of that key; KeyError if there is none."""
+        """Return the subtype of that key; raise UserError if there is none."""
         for subtype in self.subtypes:
             if subtype.key == key:
                 return subtype
-        raise KeyError(key)
+        raise UserError(f"{self.name} has no “{key}”.", f"It has {', '.join(row.key for row in self.subtypes)}.")
 
     def rate_for(self, rate: int) -> int:
         """Return the rate that sound of `rate` is written at."""

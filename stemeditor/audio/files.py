@@ -24,6 +24,8 @@ from stemeditor.audio.encoders import ENCODINGS, Encoding, Subtype, encode
 from stemeditor.errors import FileProblem, UserError
 from stemeditor.progress import Progress, Silent
 
+log = logging.getLogger(__name__)
+
 __all__ = [
     "ENCODINGS",
     "OPENABLE",
@@ -32,12 +34,9 @@ __all__ = [
     "Subtype",
     "decode",
     "encoding",
-    "no_subtype",
     "probe",
     "write",
 ]
-
-log = logging.getLogger(__name__)
 
 OPENABLE: tuple[str, ...] = (
     *(".wav", ".wave", ".w64", ".rf64", ".aif", ".aiff", ".aifc", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".au"),
@@ -221,10 +220,7 @@ def write(
     """
     from stemeditor.audio import tags as tagging
 
-    try:
-        row = kind.subtype(subtype)
-    except KeyError as problem:
-        raise no_subtype(kind, subtype) from problem
+    row = kind.subtype(subtype)
     if not overwrite and os.path.lexists(path):
         raise troubles.taken(path)
     temporary = path.with_name(f".stemeditor-{secrets.token_hex(4)}.part{kind.ending}")
@@ -248,11 +244,6 @@ def write(
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-
-
-def no_subtype(kind: Encoding, subtype: str) -> UserError:
-    """Return words for a subtype that a format does not have."""
-    return UserError(f"{kind.name} has no “{subtype}”.", f"It has {', '.join(row.key for row in kind.subtypes)}.")
 
 
 _DAMAGED_HINT = "It may be damaged or protected; get it again from where it came from, or try another."

@@ -260,14 +260,13 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON 
 
 def _called(songs: list[Path]) -> list[str]:
     """Return what each song is called in file names: with its folder's name where others are called the same."""
+    from stemeditor.jobs.export import told_apart
+
     names = [song.stem.casefold() for song in songs]
     found: list[str] = []
     for song, name in zip(songs, names, strict=True):
         told = song.stem if names.count(name) == 1 else f"{song.resolve().parent.name} {song.stem}"
-        candidate, again = told, 2
-        while candidate.casefold() in {other.casefold() for other in found}:
-            candidate, again = f"{told} {again}", again + 1
-        found.append(candidate)
+        found.append(told_apart(told, found))
     return found
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
@@ -207,13 +208,15 @@ def file_names(song: Song, names: tuple[str, ...], template: str, called: str = 
         parts = [part for part in parts if part]
         if not parts or template.rstrip().endswith("/"):
             raise UserError("The file name template gives an empty name.", _TEMPLATE_HINT)
-        candidate, again = "/".join(parts), 2
-        taken = {other.casefold() for other in found}
-        while candidate.casefold() in taken:
-            candidate = "/".join([*parts[:-1], f"{parts[-1]} {again}"])
-            again += 1
-        found.append(candidate)
+        found.append(told_apart("/".join(parts), found))
     return tuple(found)
+
+
+def told_apart(name: str, others: Collection[str]) -> str:
+    """Return a name that is none of the others, also where case is one: itself, or with a number behind it."""
+    taken = {other.casefold() for other in others}
+    candidates = chain((name,), (f"{name} {number}" for number in count(2)))
+    return next(one for one in candidates if one.casefold() not in taken)
 
 
 def targets(request: ExportRequest, names: tuple[str, ...]) -> list[Path]:
@@ -225,8 +228,7 @@ def targets(request: ExportRequest, names: tuple[str, ...]) -> list[Path]:
         If the template or the kind of file makes no sense, or a file is there and may not be replaced.
     """
     encoding = files.encoding(request.encoding)
-    if request.subtype not in {row.key for row in encoding.subtypes}:
-        raise files.no_subtype(encoding, request.subtype)
+    encoding.subtype(request.subtype)
     found = file_names(request.song, names, request.template, request.called)
     paths = [request.folder / f"{name}{encoding.ending}" for name in found]
     there = tuple(path for path in paths if path.exists())

@@ -15,7 +15,6 @@ from pathlib import Path
 from stemeditor.errors import FileProblem, UserError
 from stemeditor.methods import importing, neural, registry
 from stemeditor.methods.base import Preparable, Warmable
-from stemeditor.nets.description import SUFFIX
 from stemeditor.progress import Part, Progress
 from stemeditor.threads import aside
 from stemeditor.weights import catalogue, download, store
@@ -68,8 +67,8 @@ def models() -> tuple[Model, ...]:
         size = sum(row.size for row in store.contents(key).values()) / 1e6
         found.append(Model(key, registry.info(key).name, READY, size, "", "", True))
     for key in neural.own_keys():
-        path = neural.own_folder() / f"{key.removeprefix(neural.OWN)}{SUFFIX}"
-        found.append(Model(key, registry.info(key).name, READY, path.stat().st_size / 1e6, "", "", True))
+        size = neural.own_file(key).stat().st_size
+        found.append(Model(key, registry.info(key).name, READY, size / 1e6, "", "", True))
     return tuple(found)
 
 
@@ -225,7 +224,7 @@ def prepare(key: str, progress: Progress, again: bool = False) -> None:
         raise
     # Without that form it works all the same; but who asked for it wants to know.
     if again:
-        with contextlib.suppress(EOFError):
+        with trouble, contextlib.suppress(EOFError):
             raise UserError(*trouble.recv())
         if process.exitcode:
             raise UserError(f"{registry.info(key).name} could not be prepared.", "It works without, more slowly.")

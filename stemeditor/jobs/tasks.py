@@ -26,7 +26,6 @@ from stemeditor.methods.base import Learner, Method, MethodInfo, Narrow, ParamVa
 from stemeditor.methods.components import OVERRULE, Component
 from stemeditor.methods.ensemble import JOIN
 from stemeditor.methods.exported import exactly
-from stemeditor.nets.description import SUFFIX
 from stemeditor.progress import Part, Progress
 from stemeditor.project.model import RESIDUAL_ROLE, Lane, Song, Sound
 from stemeditor.weights import store as weights
@@ -349,8 +348,8 @@ def _numbers(method: str) -> str:
     """Return what tells the numbers that a method, or each of several, computes with from others."""
     found: list[object] = [__version__, exactly()]
     for key in method.split(JOIN):
-        own = neural.own_folder() / f"{key.removeprefix(neural.OWN)}{SUFFIX}"
-        found.append((key, paths.written(own)) if key.startswith(neural.OWN) else (key, weights.contents(key)))
+        own = key.startswith(neural.OWN)
+        found.append((key, paths.written(neural.own_file(key)) if own else weights.contents(key)))
     return repr(found)
 
 

@@ -140,7 +140,7 @@ class Compiled:
         if processor.package() is None:
             raise ImportError("openvino")
         self.precision = processor.SINGLE if exact else _fastest(form)
-        self._form, self._core = form, form.core
+        self._form = form
         other = sound is not None and form.other(sound.shape[-1])
         # As long as what is to be computed, and nothing of it.
         self._like = np.zeros(sound.shape, sound.dtype) if sound is not None and other else None
@@ -166,7 +166,7 @@ class Compiled:
 
     def __call__(self, sound: Array, progress: Progress) -> Array:
         """Return what the network makes of what it is given; stops in the middle once `progress` says so."""
-        given, known = self._core.before(sound)
+        given, known = self._form.core.before(sound)
         progress.check()
         with self._lock:
             if self._model is None:
@@ -195,7 +195,7 @@ class Compiled:
         progress.check()
         # Asking for it again with the next piece takes no time to speak of.
         model.release_memory()
-        return self._core.after(found, known)
+        return self._form.core.after(found, known)
 
 
 def export(net: nn.Module, form: Form) -> None:

@@ -145,6 +145,11 @@ def own_folder() -> Path:
     return paths.data_folder() / "models"
 
 
+def own_file(key: str) -> Path:
+    """Return where a person's own network lies, or would lie."""
+    return own_folder() / f"{key.removeprefix(OWN)}{SUFFIX}"
+
+
 def own_keys() -> tuple[str, ...]:
     """Return the keys of a person's own networks, sorted; files that hold none are left out."""
     folder = own_folder()
@@ -190,7 +195,7 @@ def remove(key: str) -> int:
     FileProblem
         If it is not there or cannot be deleted.
     """
-    path = own_folder() / f"{key.removeprefix(OWN)}{SUFFIX}"
+    path = own_file(key)
     form = form_of(path)
     try:
         size = path.stat().st_size
@@ -212,7 +217,7 @@ def own(key: str) -> Neural:
     UserError
         If the file is not there or holds no network.
     """
-    path = own_folder() / f"{key.removeprefix(OWN)}{SUFFIX}"
+    path = own_file(key)
     description = describe(path)
     told: Mapping[str, object] = description.provenance
     rest = _REST if _REST in description.stems else None

@@ -10,11 +10,28 @@ import pytest
 import torch
 
 from stemeditor.methods import cards, device, placed, pytorch
+from stemeditor.methods.base import Remark
 from stemeditor.methods.batching import Group
 from stemeditor.methods.device import Device, Separation
 from stemeditor.methods.engine import Engine
 from stemeditor.methods.exported import Array
 from stemeditor.progress import Silent
+
+
+def wave(frames: int) -> Array:
+    """Return noise on two channels."""
+    return np.random.default_rng(2).normal(0, 0.1, (2, frames)).astype(np.float32)
+
+
+class Remarks(Silent):
+    """Keeps what a person is told."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def post(self, piece: object) -> None:
+        assert isinstance(piece, Remark)
+        self.texts.append(piece.text)
 
 
 def put(key: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,13 +17,13 @@ from stemeditor.errors import Cancelled
 from stemeditor.jobs import speeds, tasks
 from stemeditor.jobs.tasks import SeparateRequest, separate_song
 from stemeditor.methods import cards, device, placed, pretrained, pytorch, registry, runner
-from stemeditor.methods.base import MethodInfo, Params, Remark, Stems
+from stemeditor.methods.base import MethodInfo, Params, Stems
 from stemeditor.methods.demucs import SOURCES
 from stemeditor.methods.device import Separation
 from stemeditor.methods.engine import Engine
 from stemeditor.methods.exported import Array
 from stemeditor.progress import Progress, Silent, Stoppable
-from tests.helpers.card import card, computed, put
+from tests.helpers.card import Remarks, card, computed, put, wave
 from tests.helpers.networks import put_demucs
 from tests.helpers.sounds import song_of
 
@@ -91,19 +91,6 @@ class Net(torch.nn.Module):
 
     def __del__(self) -> None:
         self.there.room += self.taken
-
-
-def wave(frames: int) -> Array:
-    return np.random.default_rng(2).normal(0, 0.1, (2, frames)).astype(np.float32)
-
-
-class Remarks(Silent):
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-
-    def post(self, piece: object) -> None:
-        if isinstance(piece, Remark):
-            self.texts.append(piece.text)
 
 
 def test_all_that_touches_a_card_happens_in_one_lasting_thread(card: None) -> None:

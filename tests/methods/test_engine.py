@@ -20,7 +20,6 @@ from demucs.htdemucs import HTDemucs
 from stemeditor import paths, settings
 from stemeditor.errors import Cancelled, DeviceProblem
 from stemeditor.methods import device, exported, measured, neural, processor, pytorch, quantised
-from stemeditor.methods.base import Remark
 from stemeditor.methods.demucs import SOURCES
 from stemeditor.methods.device import Device, Separation
 from stemeditor.methods.engine import Engine
@@ -36,25 +35,12 @@ from stemeditor.nets.spleeter import Spleeter
 from stemeditor.progress import Silent, Stoppable
 from stemeditor.settings import Settings
 from tests.conftest import ExpectedLogs
-from tests.helpers.card import card, computed, put
+from tests.helpers.card import Remarks, card, computed, put, wave
 from tests.helpers.networks import SMALL, demucs, heard, seeded
 
 RATE = 1000
 
 __all__ = ["card"]
-
-
-def wave(frames: int) -> Array:
-    return np.random.default_rng(2).normal(0, 0.1, (2, frames)).astype(np.float32)
-
-
-class Remarks(Silent):
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-
-    def post(self, piece: object) -> None:
-        assert isinstance(piece, Remark)
-        self.texts.append(piece.text)
 
 
 class Doubling(torch.nn.Module):

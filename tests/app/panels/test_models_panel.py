@@ -94,14 +94,20 @@ def test_what_goes_wrong_is_said_where_it_belongs(show: Show, qtbot: QtBot, serv
     qtbot.waitUntil(lambda: "cannot be moved" in dialog.status.text(), timeout=10000)
 
 
-def test_files_are_imported_and_moved(show: Show, qtbot: QtBot, server: Server, tmp_path: Path) -> None:
+def with_a_model(parts: Parts, qtbot: QtBot, server: Server, tmp_path: Path) -> ModelsDialog:
+    """Return the panel once a file was imported."""
     file = tmp_path / "955717e8.safetensors"
     file.write_bytes(server.files["/955717e8.safetensors"].data)
-    parts = show()
     dialog = ModelsDialog(parts.controller)
     qtbot.addWidget(dialog)
     dialog.import_files((file,))
     qtbot.waitUntil(lambda: state(dialog) == "Ready", timeout=10000)
+    return dialog
+
+
+def test_files_are_imported_and_moved(show: Show, qtbot: QtBot, server: Server, tmp_path: Path) -> None:
+    parts = show()
+    dialog = with_a_model(parts, qtbot, server, tmp_path)
     target = tmp_path / "elsewhere"
     old = store.path("htdemucs", "955717e8.safetensors")
     dialog.move_to(target)
@@ -115,13 +121,8 @@ def test_files_are_imported_and_moved(show: Show, qtbot: QtBot, server: Server, 
 def test_models_stay_where_they_are_if_the_settings_cannot_be_written(
     show: Show, qtbot: QtBot, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = tmp_path / "955717e8.safetensors"
-    file.write_bytes(server.files["/955717e8.safetensors"].data)
     parts = show()
-    dialog = ModelsDialog(parts.controller)
-    qtbot.addWidget(dialog)
-    dialog.import_files((file,))
-    qtbot.waitUntil(lambda: state(dialog) == "Ready", timeout=10000)
+    dialog = with_a_model(parts, qtbot, server, tmp_path)
     monkeypatch.setattr(parts.settings, "_write", lambda: False)
     dialog.move_to(tmp_path / "elsewhere")
     qtbot.waitUntil(lambda: "stay where they are" in dialog.status.text(), timeout=10000)

@@ -10,18 +10,9 @@ import numpy as np
 from stemeditor import threads
 from stemeditor.audio.stft import Spectra, Stft
 from stemeditor.methods.exported import Array
+from stemeditor.nets.hybrid_picture import HOP, LEAD, LEAST, OUTSIDE, WINDOW
 
-_WINDOW, _HOP = 4096, 1024
-_LEAD = _HOP // 2 * 3
-"""Frames by which the first window begins before the sound, so that there are as many windows as hops of sound."""
-
-_OUTSIDE = 2
-"""Hops at either end that are centred beyond what is put around the sound."""
-
-_TRANSFORM = Stft(_WINDOW, _HOP)
-
-_LEAST = 1e-5
-"""Is added to deviations; their transforms neither gain nor lose energy, ours gains as much as the window is long."""
+_TRANSFORM = Stft(WINDOW, HOP)
 
 Level: TypeAlias = tuple[np.float32, np.float32]
 """Mean and standard deviation."""
@@ -77,7 +68,8 @@ class HybridCore:
             for real, imaginary, spectrum in zip(picture[::2], picture[1::2], spectra, strict=True):
                 real[:], imaginary[:] = spectrum[0].real, spectrum[0].imag
         del spectra
-        level, wave_level = _levelled(picture, _LEAST * _WINDOW**0.5), _levelled(whole, _LEAST)
+        # Their transforms neither gain nor lose energy, ours gains as much as the window is long.
+        level, wave_level = _levelled(picture, LEAST * WINDOW**0.5), _levelled(whole, LEAST)
         return (picture, whole), _Known(level, wave_level, frames, phases)
 
     def after(self, found: tuple[Array, ...], known: _Known) -> Array:
@@ -114,27 +106,27 @@ class _Known:
 def _spectra(sound: Array, mirrored: bool) -> Spectra:
     """Return (channels, bins, hops) as the networks' program transforms; beyond its ends is silence or a mirror."""
     frames = sound.shape[-1]
-    hops = -(-frames // _HOP)
-    behind = _LEAD + hops * _HOP - frames
+    hops = -(-frames // HOP)
+    behind = LEAD + hops * HOP - frames
     if mirrored:
         # What is too short to be mirrored is first followed by silence.
         silence = max(behind + 1 - frames, 0)
         followed = np.pad(sound, ((0, 0), (0, silence)))
-        longer = np.pad(followed, ((0, 0), (_LEAD, behind - silence)), mode="reflect")
+        longer = np.pad(followed, ((0, 0), (LEAD, behind - silence)), mode="reflect")
     else:
-        longer = np.pad(sound, ((0, 0), (_LEAD, behind)))
+        longer = np.pad(sound, ((0, 0), (LEAD, behind)))
     # Without the highest bin, and the hops that see what lies beyond.
-    spectra: Spectra = _TRANSFORM.forward(longer)[:, :-1, _OUTSIDE : _OUTSIDE + hops]
+    spectra: Spectra = _TRANSFORM.forward(longer)[:, :-1, OUTSIDE : OUTSIDE + hops]
     return spectra
 
 
 def _sound(real: Array, imaginary: Array, frames: int, late: bool) -> Array:
     """Return (channels, frames) of two (channels, bins, hops); the inverse of `_spectra`, unless it is late."""
     channels, bins, hops = real.shape
-    spectra = np.zeros((channels, bins + 1, hops + 2 * _OUTSIDE), np.complex64)
-    inside = spectra[:, :-1, _OUTSIDE:-_OUTSIDE]
+    spectra = np.zeros((channels, bins + 1, hops + 2 * OUTSIDE), np.complex64)
+    inside = spectra[:, :-1, OUTSIDE:-OUTSIDE]
     inside.real, inside.imag = real, imaginary
-    begin = 0 if late else _LEAD
+    begin = 0 if late else LEAD
     return _TRANSFORM.inverse(spectra, begin + frames)[:, begin:]
 
 

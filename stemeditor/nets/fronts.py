@@ -10,6 +10,8 @@ from torch import Tensor, nn
 _POWER = 0.4
 _QUIETEST = 1e-6
 _SLOPE_BINS = 12.0
+_LEAST_WEIGHT = 1e-11
+"""Of windows at a frame: where there is none there is no sound."""
 
 ROWS = 8
 """How many rows `Sight` makes."""
@@ -57,15 +59,43 @@ class ComplexStft(nn.Module):
     def inverse(self, spectra: Tensor, frames: int) -> Tensor:
         """Transform complex (..., bins, hops) to (..., frames)."""
         lead = spectra.shape[:-2]
-        sound = torch.istft(
-            spectra.reshape(-1, *spectra.shape[-2:]),
-            self.window,
-            self.hop,
-            window=self.shape,
-            center=True,
-            length=frames,
-        )
+        sound = overlapped(spectra.reshape(-1, *spectra.shape[-2:]), self.shape, self.hop, self.window // 2, frames)
         return sound.reshape(*lead, frames)
+
+
+def overlapped(spectra: Tensor, shape: Tensor, hop: int, start: int, frames: int) -> Tensor:
+    """Return the sound of spectra, as `torch.istft` does, which has a card wait until the processor has looked at it.
+
+    Parameters
+    ----------
+    spectra
+        Complex, (sounds, bins, hops).
+    shape
+        Of the window, (frames,).
+    hop
+        Frames between windows.
+    start
+        Where the sound begins behind the beginning of the first window, frames.
+    frames
+        Length of the sound; what lies behind the last window is silent.
+
+    Returns
+    -------
+    Tensor
+        (sounds, frames).
+    """
+    window = len(shape)
+
+    def added(windows: Tensor) -> Tensor:
+        """Add up (sounds, hops, window), each a hop later than the one before."""
+        padded = nn.functional.pad(windows, (0, -window % hop))
+        parts = padded.reshape(*padded.shape[:2], -1, hop).unbind(dim=2)
+        later = [nn.functional.pad(part, (0, 0, at, len(parts) - 1 - at)) for at, part in enumerate(parts)]
+        return torch.stack(later).sum(dim=0).flatten(1)[:, start : start + frames]
+
+    weights = added(shape.square().expand(1, spectra.shape[-1], window))
+    sound = added(torch.fft.irfft(spectra.mT, window) * shape) / weights.clamp_min(_LEAST_WEIGHT)
+    return nn.functional.pad(sound, (0, frames - sound.shape[-1]))
 
 
 class Points(nn.Module):
@@ -192,6 +222,26 @@ class MaskHeart(nn.Module):
         """Return what `parts` returns."""
         found: tuple[Tensor, Tensor] = self.net.parts(real, imaginary)  # type: ignore[operator]
         return found
+
+
+class SoundMasks(nn.Module):
+    """A network that draws masks, with the transform before it: a card gets sound, of which there is less.
+
+    Parameters
+    ----------
+    net
+        A `nets.masking.Masking`.
+    """
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, sound: Tensor) -> Tensor:
+        """Return (batch, 2, stems, channels, points, hops), both parts, of (batch, channels, frames)."""
+        spectra: Tensor = self.net.front(sound)  # type: ignore[operator]
+        found: tuple[Tensor, Tensor] = self.net.parts(spectra.real, spectra.imag)  # type: ignore[operator]
+        return torch.stack(found, dim=1)
 
 
 class JoinedHeart(nn.Module):

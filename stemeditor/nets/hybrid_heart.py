@@ -20,15 +20,18 @@ class HybridHeart(nn.Module):
     Parameters
     ----------
     net
-        A `demucs.htdemucs.HTDemucs` or `demucs.hdemucs.HDemucs`; complex spectra go in and out of it as channels. Its
-        layers are replaced by such as give the same.
+        A `demucs.htdemucs.HTDemucs` or `demucs.hdemucs.HDemucs`; complex spectra go in and out of it as channels.
+    arranged
+        Whether its layers are replaced by such as give the same, and suit a processor better.
     """
 
-    def __init__(self, net: Any) -> None:
+    def __init__(self, net: Any, arranged: bool = True) -> None:
         super().__init__()
         self.net = net
-        _without_lengths(net)
-        _arranged(net)
+        self._places: dict[tuple[object, ...], tuple[Tensor, Tensor]] = {}
+        if arranged:
+            _without_lengths(net)
+            _arranged(net)
 
     def forward(self, picture: Tensor, wave: Tensor) -> tuple[Tensor, Tensor]:
         """Return what both branches find, still as the sum of stems and channels, of what they see and hear."""
@@ -76,7 +79,11 @@ class HybridHeart(nn.Module):
         # (batch, hops x rows, channels): rows of one hop lie together.
         seen = flat.reshape(-1, channels, rows, hops).permute(0, 3, 2, 1).reshape(-1, hops * rows, channels)
         heard = wave.transpose(1, 2)
-        places, moments = _places(cross, channels, rows, hops, heard.shape[1])
+        known = (rows, hops, heard.shape[1], seen.device)
+        if known not in self._places:
+            # A card would wait for them with every piece, and what it has recorded needs them where they are.
+            self._places[known] = _places(cross, channels, *known)
+        places, moments = self._places[known]
         seen = cross.norm_in(seen) + places
         heard = cross.norm_in_t(heard) + moments
         for number in range(cross.num_layers):
@@ -151,7 +158,9 @@ def _whole(sound: Tensor, stride: int) -> Tensor:
     return pad(sound, (0, -sound.shape[-1] % stride))
 
 
-def _places(cross: Any, channels: int, rows: int, hops: int, frames: int) -> tuple[Tensor, Tensor]:
+def _places(
+    cross: Any, channels: int, rows: int, hops: int, frames: int, device: torch.device
+) -> tuple[Tensor, Tensor]:
     """Return what tells the transformer where a point lies."""
     from demucs import transformer
 
@@ -159,4 +168,4 @@ def _places(cross: Any, channels: int, rows: int, hops: int, frames: int) -> tup
     flat = made(channels, rows, hops, "cpu", cross.max_period)
     flat = flat.permute(0, 3, 2, 1).reshape(1, hops * rows, channels)
     moments = cross._get_pos_embedding(frames, 1, channels, "cpu").transpose(0, 1)
-    return cross.weight_pos_embed * flat, cross.weight_pos_embed * moments
+    return (cross.weight_pos_embed * flat).to(device), (cross.weight_pos_embed * moments).to(device)

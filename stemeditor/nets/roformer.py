@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stemeditor.nets.fronts import MaskHeart
+from stemeditor.nets.fronts import MaskHeart, overlapped
 
 BANDS = (2,) * 24 + (4,) * 12 + (12,) * 8 + (24,) * 8 + (48,) * 8 + (128, 129)
 """Bins of the bands of the paper's network, for a transform of 2048."""
@@ -135,14 +135,10 @@ class Roformer(nn.Module):
         if self.zero_dc:
             kept[:, :, : self.channels] = 0
         kept = kept.reshape(batch, self.stems, -1, channels, hops).transpose(2, 3)
-        out = torch.istft(
-            kept.reshape(batch * self.stems * channels, -1, hops),
-            self.window,
-            self.hop,
-            window=shape,
-            normalized=self.normalized,
-            length=frames,
-        )
+        if self.normalized:
+            kept = kept * self.window**0.5
+        flat = kept.reshape(batch * self.stems * channels, -1, hops)
+        out = overlapped(flat, shape, self.hop, self.window // 2, frames)
         return out.reshape(batch, self.stems, channels, frames)
 
     def parts(self, real: Tensor, imaginary: Tensor) -> tuple[Tensor, Tensor]:

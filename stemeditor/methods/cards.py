@@ -30,6 +30,9 @@ class Resident(Protocol):
     def leave(self) -> bool:
         """Take the network off its card unless it is at work; return whether that made room. The card's thread only."""
 
+    def rest(self) -> None:
+        """Give back what it keeps there for the next piece. The card's thread only."""
+
 
 class _Card(threading.Thread):
     """What computes on a card, one thing after the other, for all networks.
@@ -164,7 +167,11 @@ def _give(place: str, job: Callable[[], None], done: threading.Event) -> None:
 
 
 def _done(card: _Card, job: Callable[[], None], done: threading.Event) -> None:
-    job()
+    try:
+        job()
+    except Exception:
+        # Nobody waits for it, and many may wait for what comes next.
+        log.exception("%s", card.name)
     del job
     with _lock:
         card.due -= 1
@@ -174,6 +181,12 @@ def _done(card: _Card, job: Callable[[], None], done: threading.Event) -> None:
 def _free(place: str) -> None:
     import torch
 
+    with _lock:
+        here = [one for one in _residents if one.place == place]
+    for one in here:
+        one.rest()
+    # Whatever of it lives on in a local variable is not given back.
+    del here
     try:
         getattr(torch, place).empty_cache()
     except RuntimeError as problem:

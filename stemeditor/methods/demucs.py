@@ -166,6 +166,15 @@ class Demucs(Pretrained):
         late = bool(named.get("hybrid_old", False))
         return HybridCore(len(self._sources), int(segment * 44100), filling, late, magnitudes)
 
+    def _suited(self, file: Path, net: nn.Module) -> nn.Module:
+        from stemeditor.nets.card_norms import for_card
+        from stemeditor.nets.hybrid_card import HybridCard
+
+        core = self._core(file)
+        if core is None:
+            return for_card(net)
+        return HybridCard(net, core.stems, core.length if core.filling else 0, core.late, core.magnitudes)
+
     def _read(self, file: Path) -> nn.Module:
         return read(file, self._sources)
 

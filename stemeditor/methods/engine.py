@@ -58,15 +58,26 @@ class Engine:
         Whether it takes sound of any length, so that a full memory can be met with shorter pieces.
     form
         The network in the form of OpenVINO, if it can have one.
+    suited
+        See `Placed`.
+    step
+        Frames for each number that it gives along its last axis; it gives one more for the end, if more than one.
     """
 
     def __init__(
-        self, build: Callable[[], nn.Module], rate: int, elastic: bool = True, form: Form | None = None
+        self,
+        build: Callable[[], nn.Module],
+        rate: int,
+        elastic: bool = True,
+        form: Form | None = None,
+        suited: Callable[[nn.Module], nn.Module] = lambda net: net,
+        step: int = 1,
     ) -> None:
         self._build = build
-        self._placed = Placed(build)
+        self._placed = Placed(build, suited)
         self._rate = rate
         self._elastic = elastic
+        self._step = step
         self._form = form
         self._compiled: Compiled | None = None
         self._made = (False, 0)
@@ -120,6 +131,10 @@ class Engine:
         if self._placed.place == device.CPU or len(self._rooms):
             return False
         return self._batcher.if_idle(self._placed.drop)
+
+    def rest(self) -> None:
+        """See `cards.Resident`."""
+        self._placed.rest()
 
     def _most(self, task: Task) -> int:
         """Return how many pieces that are like this one may be computed at once."""
@@ -187,7 +202,9 @@ class Engine:
         if sound.shape[-1] > room.longest:
             return self._halved(sound, task)
         found, trouble, first = self._tried(sound, task)
-        if trouble == device.FULL and cards.make_room(task.place, self):
+        if trouble == device.FULL and (cards.make_room(task.place, self) or not room.tidied):
+            # What was measured and recorded before lay about in its memory.
+            room.tidied = True
             found, trouble, first = self._tried(sound, task)
         if trouble == device.UNABLE and self._placed.without_halves():
             found, trouble, first = self._tried(sound, task)
@@ -195,7 +212,7 @@ class Engine:
             return found
         if trouble == device.FULL and self._elastic and sound.shape[-1] > 2 * _SHORTEST_S * self._rate:
             # What comes next is cut without being tried.
-            room.longest = -(-sound.shape[-1] // 2) + self._reach
+            room.longest = -(-sound.shape[-1] // 2) + self._reach + self._step - 1
             return self._halved(sound, task)
         self._placed.drop()
         if trouble == device.LOST:
@@ -310,13 +327,15 @@ class Engine:
     @property
     def _reach(self) -> int:
         """How far halves reach beyond the middle, frames."""
-        return int(_JOIN_S * self._rate / 2)
+        return int(_JOIN_S * self._rate / 2) // self._step * self._step
 
     def _halved(self, sound: Array, task: Task) -> Array:
         """Compute two overlapping halves, and fade from one into the other."""
-        middle, reach = sound.shape[-1] // 2, self._reach
+        step, reach = self._step, self._reach
+        middle = sound.shape[-1] // 2 // step * step
         first = self._computed(sound[..., : middle + reach], task)
         second = self._computed(sound[..., middle - reach :], task)
-        rise = fade(2 * reach)
-        join = first[..., middle - reach :] * (1 - rise) + second[..., : 2 * reach] * rise
-        return np.concatenate([first[..., : middle - reach], join, second[..., 2 * reach :]], axis=-1)
+        begin, both = (middle - reach) // step, 2 * reach // step
+        rise = fade(both)
+        join = first[..., begin : begin + both] * (1 - rise) + second[..., :both] * rise
+        return np.concatenate([first[..., :begin], join, second[..., both:]], axis=-1)

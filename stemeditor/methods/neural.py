@@ -15,6 +15,7 @@ from stemeditor import paths, threads
 from stemeditor.audio.buffer import Audio, Samples
 from stemeditor.audio.stft import Spectra, Stft
 from stemeditor.errors import FileProblem, UserError
+from stemeditor.methods import device
 from stemeditor.methods.base import BETTER, MethodInfo, Params, Stems
 from stemeditor.methods.engine import Engine
 from stemeditor.methods.exported import Array, Form, form_of
@@ -90,12 +91,12 @@ class Neural:
         engine, description = self.loaded()
         spectra = transform_of(description).forward(mix.samples)
         progress.check()
-        masks = engine(np.stack([spectra.real, spectra.imag]), progress)
+        masks = engine(mix.samples if _on_card() else np.stack([spectra.real, spectra.imag]), progress)
         return spectra, steadied(masks, spectra, steady_hz, description, progress)
 
     def loaded(self) -> tuple[Engine, Description]:
         """Return what computes the network, and what the network says of itself."""
-        return _engine(self.path, paths.written(self.path))
+        return _engine(self.path, paths.written(self.path), _on_card())
 
     @property
     def program(self) -> str:
@@ -108,7 +109,8 @@ class Neural:
 
     def prepare(self, again: bool = False) -> None:
         """See `Preparable`; what came with the program is as it should be."""
-        self.loaded()[0].prepare(again and self.path.parent == own_folder())
+        engine, _ = _engine(self.path, paths.written(self.path), False)
+        engine.prepare(again and self.path.parent == own_folder())
 
 
 class Compact(Neural):
@@ -241,9 +243,16 @@ def own(key: str) -> Neural:
     )
 
 
+def _on_card() -> bool:
+    """Whether what computes gets the sound: of cards those that know all operations on complex numbers."""
+    return device.chosen().key == device.CUDA
+
+
 @lru_cache(maxsize=4)
-def _engine(path: Path, written_at: float) -> tuple[Engine, Description]:
+def _engine(path: Path, written_at: float, on_card: bool) -> tuple[Engine, Description]:
     description = describe(path)
+    if on_card:
+        return Engine(lambda: _sounding(path), description.rate, step=description.hop), description
     form = Form(form_of(path), MaskingCore(description), _heart, elastic=True)
     return Engine(lambda: _joined(path), round(description.rate / description.hop), form=form), description
 
@@ -257,6 +266,12 @@ def _joined(path: Path) -> nn.Module:
     from stemeditor.nets.fronts import JoinedHeart
 
     return JoinedHeart(read(path))
+
+
+def _sounding(path: Path) -> nn.Module:
+    from stemeditor.nets.fronts import SoundMasks
+
+    return SoundMasks(read(path))
 
 
 def _heart(joined: nn.Module) -> nn.Module:

@@ -100,7 +100,11 @@ class Pretrained(ABC):
         """
         file = store.path(self.pack, name)
         return self._kept(
-            name, (file,), lambda rate: Engine(lambda: self._read(file), rate, self.elastic, self._form(file))
+            name,
+            (file,),
+            lambda rate: Engine(
+                lambda: self._read(file), rate, self.elastic, self._form(file), lambda net: self._suited(file, net)
+            ),
         )
 
     def _kept(self, what: str, files: Iterable[Path], make: Callable[[int], Engine]) -> Engine:
@@ -149,6 +153,10 @@ class Pretrained(ABC):
     def _form(self, file: Path) -> Form | None:
         """Return how the network of one file can be put into the form of OpenVINO, if it can."""
         return None
+
+    def _suited(self, file: Path, net: nn.Module) -> nn.Module:
+        """Return the network of one file as a graphics card of NVIDIA's kind computes it fast."""
+        return net
 
     @abstractmethod
     def _read(self, file: Path) -> nn.Module:

@@ -98,7 +98,7 @@ def test_it_is_the_same_whatever_computes_the_network() -> None:
     core = MaskingCore(description)
     assert core.fits(60)
     assert core.before(core.example())[0][0].shape == (2, 2049, 44)
-    assert np.allclose(bare(given, Silent()), neural._engine(method.path, 0.0)[0](given, Silent()), atol=1e-3)
+    assert np.allclose(bare(given, Silent()), neural._engine(method.path, 0.0, False)[0](given, Silent()), atol=1e-3)
     assert bare.program == "PyTorch on cpu"
     assert set(by_openvino) == {"vocals", "drums", "bass"}
     assert len(places(description)) == 2049

@@ -22,7 +22,9 @@ from stemeditor.methods.demucs import SOURCES
 from stemeditor.methods.device import Separation
 from stemeditor.methods.engine import Engine
 from stemeditor.methods.exported import Array
+from stemeditor.methods.recorded import Recorded
 from stemeditor.progress import Progress, Silent, Stoppable
+from tests.conftest import ExpectedLogs
 from tests.helpers.card import Remarks, card, computed, put, wave
 from tests.helpers.networks import put_demucs
 from tests.helpers.sounds import song_of
@@ -236,7 +238,8 @@ def test_a_full_memory_is_one_songs_trouble(card: None) -> None:
             engine(sound, remarks)
             engine(sound, remarks)
         assert separation.places == ["cpu", "cpu"]
-    assert there.tried == [RATE] * 2
+    # Once more when its memory holds nothing else.
+    assert there.tried == [RATE] * 4
     assert remarks.texts == ["The graphics card's memory is full: going on on the processor, which takes longer."] * 2
     there.room = RATE
     separation = Separation()
@@ -253,8 +256,8 @@ def test_nothing_of_a_failed_try_is_held_when_memory_is_given_back(card: None, m
     gc.disable()
     try:
         Engine(there.net, RATE, False)(wave(RATE), Silent())
-        assert len(there.held) == 1
-        assert alive == [0]
+        assert len(there.held) == 2
+        assert alive == [0, 0]
     finally:
         gc.enable()
 
@@ -282,7 +285,28 @@ def test_what_does_not_fit_is_cut_without_being_tried_again(card: None) -> None:
     with device.separating(Separation()):
         for _ in range(2):
             assert np.allclose(engine(sound, Silent()), np.stack([sound, sound]), atol=1e-6)
-    assert there.tried == [16001, 8500, 8501, 8500, 8501]
+    assert there.tried == [16001, 16001, 8500, 8501, 8500, 8501]
+
+
+@pytest.mark.parametrize("frames", [16_000, 16_001, 16_063, 31_111])
+def test_what_is_cut_fits_together_where_it_is_one_number_for_many_frames(card: None, frames: int) -> None:
+    there, step = Card(10 * RATE), 64
+
+    class Hops(Net):
+        """Gives the sound at each hop, and nothing where there is no sound."""
+
+        def forward(self, sound: torch.Tensor) -> torch.Tensor:
+            super().forward(sound)
+            hops = -(-sound.shape[-1] // step) + 1
+            return torch.nn.functional.pad(sound, (0, hops * step - sound.shape[-1]))[..., ::step][:, None]
+
+    sound = wave(frames)
+    found = Engine(lambda: Hops(there, 0, 0.0), RATE, step=step)(sound, Silent())
+    hops = -(-frames // step) + 1
+    expected = np.pad(sound, ((0, 0), (0, hops * step - frames)))[:, ::step]
+    assert found.shape == (1, 2, hops)
+    assert np.allclose(found[0], expected, atol=1e-6)
+    assert len(there.tried) > 3
 
 
 def test_a_song_leaves_no_cache_behind(card: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -295,6 +319,34 @@ def test_a_song_leaves_no_cache_behind(card: None, monkeypatch: pytest.MonkeyPat
     cards.do("xpu", lambda: None)
     assert freed == ["xpu"]
     assert engine.place == "xpu"
+
+
+def test_what_goes_wrong_behind_a_song_does_not_stop_the_card(
+    card: None, monkeypatch: pytest.MonkeyPatch, logs: ExpectedLogs
+) -> None:
+    def fail(place: str) -> None:
+        raise ZeroDivisionError
+
+    logs.expect("card xpu")
+    cards.do("xpu", lambda: None)
+    with monkeypatch.context() as patch:
+        patch.setattr(cards, "_free", fail)
+        cards.rest()
+        assert cards.do("xpu", lambda: 5) == 5
+    assert not cards.busy("xpu")
+
+
+def test_what_is_given_back_are_recordings_too(card: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, other = Engine(Card().net, RATE), Engine(Card().net, RATE)
+    engine(wave(RATE), Silent())
+    with device.using("cpu"):
+        other(wave(RATE), Silent())
+    forgotten: list[object] = []
+    monkeypatch.setattr(Recorded, "forget", lambda self: forgotten.append(self))
+    monkeypatch.setattr(torch.xpu, "empty_cache", lambda: forgotten.append("cache"))
+    cards.rest()
+    cards.do("xpu", lambda: None)
+    assert forgotten == [engine._placed._run, "cache"]
 
 
 class Twice:

@@ -13,15 +13,14 @@ from stemeditor import nets, settings
 from stemeditor.audio.buffer import Audio
 from stemeditor.errors import FileProblem, UserError
 from stemeditor.methods import device, exported, neural, processor, registry, runner
+from stemeditor.methods.placed import Placed
 from stemeditor.nets import checkpoint
 from stemeditor.nets.description import Description, describe
 from stemeditor.progress import Silent
 from stemeditor.settings import Settings
-from tests.helpers.card import card
+from tests.helpers.card import put
 from tests.helpers.sounds import music
 from tests.nets.test_nets import SMALL, small
-
-__all__ = ["card"]
 
 
 def separated(key: str, samples: np.ndarray, rate: int = 44100) -> dict[str, np.ndarray]:
@@ -189,13 +188,33 @@ def test_the_join_of_two_segments_makes_no_click() -> None:
         assert steps[44100 * 3 : 44100 * 6].max() < 3 * max(typical, 1e-5)
 
 
+@pytest.mark.parametrize("kind", ["xpu", "cuda"])
 def test_a_network_on_a_card_gives_what_it_gives_on_the_processor(
-    own_network: Path, request: pytest.FixtureRequest
+    own_network: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     neural.install(own_network, "lesson")
-    samples = music(1.3)
-    here = separated("own:lesson", samples)
-    request.getfixturevalue("card")
-    there = separated("own:lesson", samples)
-    for name, sound in here.items():
-        assert np.abs(there[name] - sound).max() < 1e-5
+    Settings(settings.file()).set("exact", True)
+    for samples in (breathing(1.3), breathing(31.0)):
+        here = separated("own:lesson", samples)
+        with monkeypatch.context() as patch:
+            put(kind, patch)
+            there = separated("own:lesson", samples)
+        for name, sound in here.items():
+            assert np.abs(there[name] - sound).max() < 1e-4
+
+
+def test_a_card_transforms_the_sound_itself(own_network: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it can: spectra are four times as many numbers to bring there."""
+    neural.install(own_network, "lesson")
+    Settings(settings.file()).set("exact", True)
+    put("cuda", monkeypatch)
+    heard: list[tuple[int, ...]] = []
+    original = Placed.compute
+
+    def noted(self: Placed, sounds: np.ndarray, *given: object) -> np.ndarray:
+        heard.append(sounds.shape)
+        return original(self, sounds, *given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Placed, "compute", noted)
+    separated("own:lesson", music(1.3))
+    assert heard == [(1, 2, round(1.3 * 44100))]

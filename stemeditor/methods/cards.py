@@ -16,6 +16,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+_REST_S = 2.0
+"""How long it waits for work before it gives back the memory that it keeps for what may come: a song seldom lets it."""
+
 _IDLE_S = 60.0
 """How long a card's thread waits for work before it ends, if no network lies there any more."""
 
@@ -29,9 +32,6 @@ class Resident(Protocol):
 
     def leave(self) -> bool:
         """Take the network off its card unless it is at work; return whether that made room. The card's thread only."""
-
-    def rest(self) -> None:
-        """Give back what it keeps there for the next piece. The card's thread only."""
 
 
 class _Card(threading.Thread):
@@ -48,15 +48,22 @@ class _Card(threading.Thread):
         self.jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
 
     def run(self) -> None:
+        keeps = False
         while True:
             try:
-                job = self.jobs.get(timeout=_IDLE_S)
+                job = self.jobs.get(timeout=_REST_S if keeps else _IDLE_S)
             except queue.Empty:
-                if self._over():
+                if keeps:
+                    _free(self.place)
+                    keeps = False
+                elif self._over():
                     return
                 continue
             if job is None:
+                if keeps:
+                    _free(self.place)
                 return
+            keeps = True
             job()
             # What was found, or what went wrong, is not held any longer.
             del job
@@ -139,16 +146,8 @@ def free(place: str) -> None:
     do(place, lambda: _free(place))
 
 
-def rest() -> None:
-    """Let every card that was at work give back what it keeps for what may come; does not wait for it."""
-    with _lock:
-        places = [*_cards]
-    for place in places:
-        _give(place, partial(_free, place), threading.Event())
-
-
 def end() -> None:
-    """Let the threads end once they have done what they were given; whoever computes later gets new ones."""
+    """Let the threads end once they have done what they were given, and give back memory; later there are new ones."""
     with _lock:
         for card in _cards.values():
             card.jobs.put(None)
@@ -167,11 +166,7 @@ def _give(place: str, job: Callable[[], None], done: threading.Event) -> None:
 
 
 def _done(card: _Card, job: Callable[[], None], done: threading.Event) -> None:
-    try:
-        job()
-    except Exception:
-        # Nobody waits for it, and many may wait for what comes next.
-        log.exception("%s", card.name)
+    job()
     del job
     with _lock:
         card.due -= 1
@@ -181,13 +176,9 @@ def _done(card: _Card, job: Callable[[], None], done: threading.Event) -> None:
 def _free(place: str) -> None:
     import torch
 
-    with _lock:
-        here = [one for one in _residents if one.place == place]
-    for one in here:
-        one.rest()
-    # Whatever of it lives on in a local variable is not given back.
-    del here
     try:
         getattr(torch, place).empty_cache()
+        # What came from the card lies there; PyTorch has no public name for it yet.
+        getattr(torch._C, "_host_emptyCache", bool)()
     except RuntimeError as problem:
         log.info("%s keeps its memory: %s", place, problem)

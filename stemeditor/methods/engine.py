@@ -132,10 +132,6 @@ class Engine:
             return False
         return self._batcher.if_idle(self._placed.drop)
 
-    def rest(self) -> None:
-        """See `cards.Resident`."""
-        self._placed.rest()
-
     def _most(self, task: Task) -> int:
         """Return how many pieces that are like this one may be computed at once."""
         room = self._rooms.get(task.separation, _UNKNOWN)
@@ -203,7 +199,7 @@ class Engine:
             return self._halved(sound, task)
         found, trouble, first = self._tried(sound, task)
         if trouble == device.FULL and (cards.make_room(task.place, self) or not room.tidied):
-            # What was measured and recorded before lay about in its memory.
+            # What was measured before lay about in its memory.
             room.tidied = True
             found, trouble, first = self._tried(sound, task)
         if trouble == device.UNABLE and self._placed.without_halves():

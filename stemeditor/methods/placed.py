@@ -12,7 +12,6 @@ import numpy as np
 from stemeditor.methods import cards, device, exported, pytorch
 from stemeditor.methods.exported import Array
 from stemeditor.methods.measured import remembered
-from stemeditor.methods.recorded import Recorded
 from stemeditor.progress import Progress, Silent
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ log = logging.getLogger(__name__)
 _WORTH_IT = 1.2
 """Times as fast as single precision from which on a graphics card computes in half."""
 
-_WORTH_MEMORY = 1.25
+_WORTH_MEMORY = 1.2
 """Times as fast as one after the other from which on it computes several pieces at once, in as much more memory."""
 
 _TELLING = 1 << 17
@@ -69,7 +68,7 @@ class Placed:
     build
         Gives the network with its weights.
     suited
-        Gives the network as a card computes it fast, made of what `build` gave.
+        Gives the network as a card of NVIDIA's kind computes it fast, made of what `build` gave.
     """
 
     def __init__(
@@ -79,7 +78,6 @@ class Placed:
         self._build = build
         self._suited = suited
         self._net: nn.Module | None = None
-        self._run: Recorded | None = None
         self._hooks: list[RemovableHandle] = []
         self._progress: Progress = Silent()
         self._gains: dict[str, float] = {}
@@ -92,12 +90,7 @@ class Placed:
 
     def drop(self) -> None:
         """Give back its memory, here or there."""
-        self._net, self._run, self._hooks, self.place = None, None, [], device.CPU
-
-    def rest(self) -> None:
-        """Give back what it keeps for the next piece."""
-        if self._run is not None:
-            self._run.forget()
+        self._net, self._hooks, self.place = None, [], device.CPU
 
     def prepare(self, place: str) -> None:
         """Read it where it is not read yet, or lies on another card; in any thread."""
@@ -124,25 +117,25 @@ class Placed:
         """
         import torch
 
-        net, run = self._moved(place)
+        net = self._moved(place)
         self._progress = progress
         try:
-            # Of what is read-only PyTorch takes a copy only.
-            given = torch.from_numpy(sounds) if sounds.flags.writeable else torch.tensor(sounds)
+            # A copy of what is read-only, which PyTorch does not know.
+            given = (torch.from_numpy(sounds) if sounds.flags.writeable else torch.tensor(sounds)).to(place)
             halves = self._in_halves(net, sounds[0], place, room)
-            found = _computed(run, given, halves)
+            found = _computed(net, given, halves)
             if halves and not np.isfinite(found).all():
                 # The narrow kind of halves knows no large numbers.
                 log.info("half precision is not enough for %s", type(net).__name__)
                 self._exact = True
-                found = _computed(run, given, False)
+                found = _computed(net, given, False)
             return found
         finally:
             self._progress = Silent()
 
     def several_pay(self, sound: Array, place: str, room: Room) -> bool:
         """Whether a card computes several pieces like this one faster at once; measured where that is not known."""
-        net, _ = self._moved(place)
+        net = self._moved(place)
         halves = self._in_halves(net, sound, place, room)
         return self._gain(self._several_at_once(sound, halves), net, sound, room, halves) > _WORTH_MEMORY
 
@@ -157,16 +150,16 @@ class Placed:
         before, self._exact = self._exact, True
         return not before and any(name.startswith(_HALVES) and gain > _WORTH_IT for name, gain in self._gains.items())
 
-    def _moved(self, place: str) -> tuple[nn.Module, Recorded]:
-        """Return the network where it shall lie, and what has it computed there."""
+    def _moved(self, place: str) -> nn.Module:
+        """Return the network where it shall lie."""
         self.prepare(place)
-        net, run = self._net, self._run
+        net = self._net
         assert net is not None
-        if place == self.place and run is not None:
-            return net, run
+        if place == self.place:
+            return net
         try:
             if place == device.CUDA:
-                net = self._suited(net)
+                net = self._net = self._suited(net)
             net.to(place)
         except BaseException:
             # Some of it is there, and some here.
@@ -175,8 +168,8 @@ class Placed:
         for hook in self._hooks:
             hook.remove()
         self._hooks = [part.register_forward_pre_hook(self._look) for part in net.modules() if place == device.CPU]
-        self._net, self._run, self.place = net, Recorded(net, place), place
-        return net, self._run
+        self.place = place
+        return net
 
     def _may_be_halves(self, place: str) -> bool:
         return place == device.CUDA and not self._exact and not exported.exactly()
@@ -193,8 +186,6 @@ class Placed:
         """Return what is gained by something, measured for pieces of about this length, once."""
         import torch
 
-        run = self._run
-        assert run is not None
         if what in self._gains:
             return self._gains[what]
         if what in room.unmeasured or sound.size < _TELLING:
@@ -203,8 +194,8 @@ class Placed:
         def measure() -> float:
             given = torch.tensor(sound[None]).to(self.place)
             if what.startswith(_HALVES):
-                return pytorch.gain_of_halves(run, given)
-            return pytorch.gain_of_several(run, given, device.SEVERAL, halves)
+                return pytorch.gain_of_halves(net, given)
+            return pytorch.gain_of_several(net, given, device.SEVERAL, halves)
 
         try:
             self._gains[what] = _remembered(what, net, measure)
@@ -221,9 +212,11 @@ class Placed:
         self._progress.check()
 
 
-def _computed(run: Recorded, given: Tensor, halves: bool) -> Array:
-    found: Array = run(given, halves).cpu().numpy()
-    return found
+def _computed(net: nn.Module, given: Tensor, halves: bool) -> Array:
+    import torch
+
+    with torch.inference_mode(), pytorch.precision(halves):
+        return pytorch.fetched(net(given).float())
 
 
 def _kind(sound: Array) -> str:
@@ -236,5 +229,5 @@ def _remembered(what: str, net: nn.Module, measure: Callable[[], float]) -> floa
     import torch
 
     weights = sum(part.numel() for part in net.parameters())
-    of = f"{type(net).__name__} of {weights} weights, recorded if it can be, PyTorch {torch.__version__}"
-    return remembered(f"{what}, {device.chosen().name}, {of}", measure)
+    name = f"{what}, {device.chosen().name}, {type(net).__name__} of {weights} weights, PyTorch {torch.__version__}"
+    return remembered(name, measure)

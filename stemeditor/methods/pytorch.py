@@ -10,13 +10,10 @@ from typing import TYPE_CHECKING
 from stemeditor import libraries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    import numpy as np
     import torch
-    from torch import Tensor
-
-    Net = Callable[[Tensor, bool], Tensor]
-    """Gives what a network makes of pieces, in half precision or not."""
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
 
 log = logging.getLogger(__name__)
 
@@ -29,9 +26,6 @@ _BUSY_S = 0.25
 
 _TIMES = 3
 """How often a network is timed: the fastest counts."""
-
-_MADE = 2
-"""After how many pieces all plans are made, and recordings."""
 
 
 def start() -> None:
@@ -65,27 +59,41 @@ def precision(halves: bool) -> torch.autocast:
     return torch.autocast("cuda", kind, enabled=halves)
 
 
-def records() -> bool:
-    """Whether cards that PyTorch calls "cuda" record what they do; those of AMD were not seen to."""
+def fetched(found: Tensor) -> NDArray[np.float32]:
+    """Return what was found, from wherever it lies.
+
+    What comes from a card of NVIDIA's kind comes into memory that PyTorch keeps and the card knows: new memory, page by
+    page, takes longer than most networks.
+    """
     import torch
 
-    return torch.version.hip is None
+    if found.is_cuda:
+        try:
+            here = torch.empty(found.shape, dtype=found.dtype, pin_memory=True)
+        except RuntimeError as problem:
+            log.info("no memory that a card knows: %s", problem)
+        else:
+            here.copy_(found)
+            known: NDArray[np.float32] = here.numpy()
+            return known
+    plain: NDArray[np.float32] = found.cpu().numpy()
+    return plain
 
 
-def gain_of_halves(net: Net, given: Tensor) -> float:
+def gain_of_halves(net: nn.Module, given: Tensor) -> float:
     """Return how many times as fast a graphics card is in half precision, for a network and what it is given."""
-    times = [(_timed(net, given, False), _timed(net, given, True)) for _ in range(_MADE + _TIMES)]
-    # Whatever else the machine does makes others slower only.
-    return min(single for single, _ in times[_MADE:]) / min(half for _, half in times[_MADE:])
+    times = [(_timed(net, given, False), _timed(net, given, True)) for _ in range(1 + _TIMES)]
+    # The first of each has plans to make, and whatever else the machine does makes others slower only.
+    return min(single for single, _ in times[1:]) / min(half for _, half in times[1:])
 
 
-def gain_of_several(net: Net, given: Tensor, count: int, halves: bool) -> float:
+def gain_of_several(net: nn.Module, given: Tensor, count: int, halves: bool) -> float:
     """Return how many times as fast a card computes several pieces at once than one after the other.
 
     Parameters
     ----------
     net
-        A network, as for `gain_of_halves`, that takes any number of pieces.
+        A network that takes any number of pieces.
     given
         One piece, (1, ...).
     count
@@ -93,22 +101,24 @@ def gain_of_several(net: Net, given: Tensor, count: int, halves: bool) -> float:
     halves
         Whether in half precision.
     """
-    if _timed(net, given, halves) > _BUSY_S and _timed(net, given, halves) > _BUSY_S:
+    if _fastest(net, given, halves, 1) > _BUSY_S:
         return 1.0
     together = given.repeat(count, *[1] * (given.dim() - 1))
     return count * _fastest(net, given, halves) / _fastest(net, together, halves)
 
 
-def _fastest(net: Net, given: Tensor, halves: bool, times: int = _TIMES) -> float:
+def _fastest(net: nn.Module, given: Tensor, halves: bool, times: int = _TIMES) -> float:
     """Return how many seconds a network takes at best, once it has made its plans."""
-    for _ in range(_MADE):
-        _timed(net, given, halves)
+    _timed(net, given, halves)
     return min(_timed(net, given, halves) for _ in range(times))
 
 
-def _timed(net: Net, given: Tensor, halves: bool) -> float:
+def _timed(net: nn.Module, given: Tensor, halves: bool) -> float:
     """Return how many seconds a network takes."""
+    import torch
+
     began = time.perf_counter()
-    # To ask for a number is to wait for all that comes before it.
-    float(net(given, halves).flatten()[0])
+    with torch.inference_mode(), precision(halves):
+        # To ask for a number is to wait for all that comes before it.
+        float(net(given).flatten()[0])
     return time.perf_counter() - began

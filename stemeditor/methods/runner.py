@@ -17,7 +17,7 @@ from stemeditor.audio.buffer import Audio, Samples
 from stemeditor.audio.convert import resample, to_channels
 from stemeditor.audio.store import release_pages
 from stemeditor.errors import UserError
-from stemeditor.methods import cards, device
+from stemeditor.methods import device
 from stemeditor.methods.base import (
     OVERLAP,
     SHIFTS,
@@ -124,11 +124,8 @@ def stream(song: Audio, method: Method, params: Params, progress: Progress, done
         start, stems = stretch
         return Piece(start, _complete(song.slice(start, start + length_of(stems)).samples, stems, info))
 
-    try:
-        # No name holds a piece while the next one is computed.
-        yield from map(whole, found)
-    finally:
-        cards.rest()
+    # No name holds a piece while the next one is computed.
+    yield from map(whole, found)
 
 
 class _Once(Part):

@@ -81,7 +81,7 @@ class HybridHeart(nn.Module):
         heard = wave.transpose(1, 2)
         known = (rows, hops, heard.shape[1], seen.device)
         if known not in self._places:
-            # A card would wait for them with every piece, and what it has recorded needs them where they are.
+            # A card would wait for them with every piece.
             self._places[known] = _places(cross, channels, *known)
         places, moments = self._places[known]
         seen = cross.norm_in(seen) + places

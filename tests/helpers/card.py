@@ -37,12 +37,11 @@ class Remarks(Silent):
 def put(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let this machine have a card of that key, on which tensors are where they were.
 
-    It computes one piece after the other, records nothing, and is measured with the shortest pieces.
+    It computes one piece after the other, and is measured with the shortest pieces.
     """
     monkeypatch.setattr(placed, "_TELLING", 0)
     monkeypatch.setattr(cards, "_residents", WeakSet())
     monkeypatch.setattr(pytorch, "gain_of_several", lambda *given: 1.0)
-    monkeypatch.setattr(pytorch, "records", lambda: False)
     monkeypatch.setattr(device, "found", lambda: (Device(key, "Card"), Device("cpu", "Processor")))
     monkeypatch.setattr(device, "rate", lambda one: 2.0 if one.key == key else 1.0)
     for kind in (torch.Tensor, torch.nn.Module):

@@ -22,9 +22,7 @@ from stemeditor.methods.demucs import SOURCES
 from stemeditor.methods.device import Separation
 from stemeditor.methods.engine import Engine
 from stemeditor.methods.exported import Array
-from stemeditor.methods.recorded import Recorded
 from stemeditor.progress import Progress, Silent, Stoppable
-from tests.conftest import ExpectedLogs
 from tests.helpers.card import Remarks, card, computed, put, wave
 from tests.helpers.networks import put_demucs
 from tests.helpers.sounds import song_of
@@ -312,41 +310,20 @@ def test_what_is_cut_fits_together_where_it_is_one_number_for_many_frames(card: 
 def test_a_song_leaves_no_cache_behind(card: None, monkeypatch: pytest.MonkeyPatch) -> None:
     freed: list[str] = []
     monkeypatch.setattr(cards, "_free", freed.append)
+    monkeypatch.setattr(cards, "_REST_S", 0.2)
     engine = Engine(Card().net, RATE)
     method = Twice(engine)
     for _ in runner.stream(Audio(wave(3 * RATE), RATE), method, {}, Silent()):
         pass
-    cards.do("xpu", lambda: None)
+    assert freed == []
+    time.sleep(0.8)
     assert freed == ["xpu"]
     assert engine.place == "xpu"
-
-
-def test_what_goes_wrong_behind_a_song_does_not_stop_the_card(
-    card: None, monkeypatch: pytest.MonkeyPatch, logs: ExpectedLogs
-) -> None:
-    def fail(place: str) -> None:
-        raise ZeroDivisionError
-
-    logs.expect("card xpu")
+    # Also when all of them are done with.
     cards.do("xpu", lambda: None)
-    with monkeypatch.context() as patch:
-        patch.setattr(cards, "_free", fail)
-        cards.rest()
-        assert cards.do("xpu", lambda: 5) == 5
-    assert not cards.busy("xpu")
-
-
-def test_what_is_given_back_are_recordings_too(card: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    engine, other = Engine(Card().net, RATE), Engine(Card().net, RATE)
-    engine(wave(RATE), Silent())
-    with device.using("cpu"):
-        other(wave(RATE), Silent())
-    forgotten: list[object] = []
-    monkeypatch.setattr(Recorded, "forget", lambda self: forgotten.append(self))
-    monkeypatch.setattr(torch.xpu, "empty_cache", lambda: forgotten.append("cache"))
-    cards.rest()
-    cards.do("xpu", lambda: None)
-    assert forgotten == [engine._placed._run, "cache"]
+    cards.end()
+    time.sleep(0.1)
+    assert freed == ["xpu"] * 2
 
 
 class Twice:

@@ -27,7 +27,6 @@ from stemeditor.methods.exported import ENDING, Array, Form, export
 from stemeditor.methods.hybrid_core import HybridCore
 from stemeditor.methods.measured import remembered
 from stemeditor.methods.placed import Room
-from stemeditor.methods.recorded import Recorded
 from stemeditor.methods.spleeter import BINS, HOPS
 from stemeditor.nets.fronts import JoinedHeart
 from stemeditor.nets.hybrid_heart import HybridHeart
@@ -125,8 +124,8 @@ def test_a_graphics_card_computes_in_half_precision_where_that_is_faster(
     chosen: list[bool] = []
     plain = pytorch.precision
 
-    def measured(run: Recorded, given: torch.Tensor) -> float:
-        asked.append(type(run._net).__name__)
+    def measured(net: torch.nn.Module, given: torch.Tensor) -> float:
+        asked.append(type(net).__name__)
         return gain
 
     def noted(halves: bool) -> torch.autocast:
@@ -154,13 +153,13 @@ def test_what_halves_gain_is_measured_after_a_first_go(monkeypatch: pytest.Monke
 
     class Waiting(torch.nn.Module):
         def forward(self, sound: torch.Tensor) -> torch.Tensor:
-            # The first two goes of each are slow, as is one in three behind them, when the machine has something else
-            # to do; half precision is four times as fast.
-            time.sleep(0.2 if len(done) <= 4 or len(done) in (5, 8) else 0.01 if done[-1] else 0.04)
+            # The first go of each is slow, as is one in three behind it, when the machine has something else to do;
+            # half precision is four times as fast.
+            time.sleep(0.2 if len(done) <= 2 or len(done) in (3, 6) else 0.01 if done[-1] else 0.04)
             return sound
 
     monkeypatch.setattr(pytorch, "precision", noted)
-    assert 2.5 < pytorch.gain_of_halves(Recorded(Waiting(), device.CPU), torch.ones(1, 2, 5)) < 4.5
+    assert 2.5 < pytorch.gain_of_halves(Waiting(), torch.ones(1, 2, 5)) < 4.5
 
 
 class Counting(Doubling):
@@ -293,13 +292,12 @@ def test_what_several_pieces_at_once_gain_is_measured_unless_the_card_is_busy(ea
     class Waiting(torch.nn.Module):
         def forward(self, sound: torch.Tensor) -> torch.Tensor:
             counts.append(len(sound))
-            # As long for one as for four; longer the first two times, and once again.
-            time.sleep(each_s * (3 if counts.count(len(sound)) in (1, 2, 5) else 1))
+            # As long for one as for four; longer the first time, and once again.
+            time.sleep(each_s * (3 if counts.count(len(sound)) in (1, 4) else 1))
             return sound
 
-    run = Recorded(Waiting(), device.CPU)
-    assert pytorch.gain_of_several(run, torch.ones(1, 2, 5), 4, False) == pytest.approx(gain, rel=0.4)
-    assert counts == ([1] * 6 + [4] * 5 if gain > 1 else [1, 1])
+    assert pytorch.gain_of_several(Waiting(), torch.ones(1, 2, 5), 4, False) == pytest.approx(gain, rel=0.4)
+    assert counts == ([1] * 6 + [4] * 4 if gain > 1 else [1, 1])
 
 
 def open_unmix() -> torch.nn.Module:
@@ -476,9 +474,8 @@ def test_openvino_gives_the_same_without_pytorch_and_can_be_stopped(form: Form) 
     assert engine(sound, Silent()).shape == (4, 2, 44100)
 
 
-def test_a_model_that_was_stopped_in_the_middle_is_not_used_again(form: Form, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_was_stopped_in_the_middle_is_not_used_again(form: Form) -> None:
     # OpenVINO leaves it with the lengths of several pieces.
-    monkeypatch.setattr(exported, "_LOOK_MS", 1)
     form = replace(form, elastic=True)
     export(small(), form)
     compiled = exported.Compiled(form, True)

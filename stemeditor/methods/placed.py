@@ -120,8 +120,9 @@ class Placed:
         net = self._moved(place)
         self._progress = progress
         try:
-            # A copy of what is read-only, which PyTorch does not know.
-            given = (torch.from_numpy(sounds) if sounds.flags.writeable else torch.tensor(sounds)).to(place)
+            # A copy, which on its way to a card is made anyway: sound may be read-only, which PyTorch does not know.
+            goes = place != device.CPU and sounds.flags.writeable
+            given = (torch.from_numpy(sounds) if goes else torch.tensor(sounds)).to(place)
             halves = self._in_halves(net, sounds[0], place, room)
             found = _computed(net, given, halves)
             if halves and not np.isfinite(found).all():

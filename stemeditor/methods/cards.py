@@ -8,7 +8,6 @@ import queue
 import threading
 from collections.abc import Callable
 from contextvars import copy_context
-from functools import partial
 from typing import Protocol, TypeVar
 from weakref import WeakSet
 
@@ -45,7 +44,7 @@ class _Card(threading.Thread):
         super().__init__(name=f"card {place}", daemon=True)
         self.place = place
         self.due = 0
-        self.jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self.jobs: queue.SimpleQueue[Callable[[_Card], None] | None] = queue.SimpleQueue()
 
     def run(self) -> None:
         keeps = False
@@ -64,7 +63,7 @@ class _Card(threading.Thread):
                     _free(self.place)
                 return
             keeps = True
-            job()
+            job(self)
             # What was found, or what went wrong, is not held any longer.
             del job
 
@@ -99,14 +98,24 @@ def do(place: str, work: Callable[[], T]) -> T:
     found: list[T] = []
     problems: list[BaseException] = []
     done = threading.Event()
+    known = copy_context()
 
-    def job() -> None:
+    def job(card: _Card) -> None:
         try:
-            found.append(work())
+            found.append(known.run(work))
         except BaseException as problem:
             problems.append(problem)
+        with _lock:
+            card.due -= 1
+        done.set()
 
-    _give(place, job, done)
+    with _lock:
+        card = _cards.get(place)
+        if card is None:
+            card = _cards[place] = _Card(place)
+            card.start()
+        card.due += 1
+        card.jobs.put(job)
     done.wait()
     if problems:
         raise problems.pop()
@@ -152,25 +161,6 @@ def end() -> None:
         for card in _cards.values():
             card.jobs.put(None)
         _cards.clear()
-
-
-def _give(place: str, job: Callable[[], None], done: threading.Event) -> None:
-    """Have a card's thread do something next, and say when it is done."""
-    with _lock:
-        card = _cards.get(place)
-        if card is None:
-            card = _cards[place] = _Card(place)
-            card.start()
-        card.due += 1
-        card.jobs.put(partial(_done, card, partial(copy_context().run, job), done))
-
-
-def _done(card: _Card, job: Callable[[], None], done: threading.Event) -> None:
-    job()
-    del job
-    with _lock:
-        card.due -= 1
-    done.set()
 
 
 def _free(place: str) -> None:

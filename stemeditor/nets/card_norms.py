@@ -5,6 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+_KINDS = {"GroupNorm": False, "MyGroupNorm": True}
+"""Classes, and whether their channels come last: the second is of Demucs' transformer."""
+
 
 class CardNorm(nn.Module):
     """`nn.GroupNorm` without its haste: PyTorch has each mean found by one of a card's hundred processors.
@@ -39,7 +42,7 @@ class CardNorm(nn.Module):
 
 
 def for_card(net: nn.Module) -> nn.Module:
-    """Replace the norms of a network by such as a card computes fast; return what became of it."""
+    """Replace the norms of a network by such as a card computes fast; return it."""
     for part in [*net.modules()]:
         for name, layer in [*part.named_children()]:
             if isinstance(layer, nn.GroupNorm) and layer.affine:
@@ -47,7 +50,3 @@ def for_card(net: nn.Module) -> nn.Module:
                 if known is not None and not (known and layer.num_groups > 1):
                     setattr(part, name, CardNorm(layer, last=known))
     return net
-
-
-_KINDS = {"GroupNorm": False, "MyGroupNorm": True}
-"""Classes, and whether their channels come last: the second is of Demucs' transformer."""

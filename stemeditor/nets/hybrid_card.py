@@ -17,7 +17,7 @@ from stemeditor.nets.hybrid_picture import HOP, LEAD, LEAST, OUTSIDE, WINDOW
 class HybridCard(nn.Module):
     """The same network with its transforms, in which nothing is brought to the card or looked at by the processor.
 
-    What the authors' program does there makes a card wait a dozen times for each piece, and cannot be recorded.
+    What the authors' program does there makes a card wait a dozen times for each piece.
 
     Parameters
     ----------

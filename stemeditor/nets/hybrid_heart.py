@@ -28,7 +28,7 @@ class HybridHeart(nn.Module):
     def __init__(self, net: Any, arranged: bool = True) -> None:
         super().__init__()
         self.net = net
-        self._places: dict[tuple[object, ...], tuple[Tensor, Tensor]] = {}
+        self._made_places: dict[tuple[object, ...], tuple[Tensor, Tensor]] = {}
         if arranged:
             _without_lengths(net)
             _arranged(net)
@@ -80,10 +80,10 @@ class HybridHeart(nn.Module):
         seen = flat.reshape(-1, channels, rows, hops).permute(0, 3, 2, 1).reshape(-1, hops * rows, channels)
         heard = wave.transpose(1, 2)
         known = (rows, hops, heard.shape[1], seen.device)
-        if known not in self._places:
+        if known not in self._made_places:
             # A card would wait for them with every piece.
-            self._places[known] = _places(cross, channels, *known)
-        places, moments = self._places[known]
+            self._made_places[known] = _places(cross, channels, *known)
+        places, moments = self._made_places[known]
         seen = cross.norm_in(seen) + places
         heard = cross.norm_in_t(heard) + moments
         for number in range(cross.num_layers):

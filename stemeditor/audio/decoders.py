@@ -17,6 +17,9 @@ _PIECE_FRAMES = 1 << 17
 _MOST_FRAMES_PER_BYTE = 1 << 13
 """No format packs silence tighter; a header that promises more is wrong."""
 
+_HEADER_BYTES = 1 << 12
+"""A file that is larger, and says that there is no sound in it, was not closed: a recorder that crashed leaves such."""
+
 
 class Unreadable(Exception):
     """The file is not for this decoder; another may read it."""
@@ -45,7 +48,7 @@ class Found:
     order
         The channels in the letters of `fold.matrix`; "" if the file does not say.
     cut
-        Whether the file's own header promises more than there is.
+        Whether the file says that there was more of it.
     """
 
     format: str
@@ -97,8 +100,10 @@ def _look_soundfile(path: Path) -> Found:
         info = soundfile.info(str(path), verbose=True)
     except (soundfile.SoundFileError, TypeError, ValueError) as problem:
         raise Unreadable(str(problem)) from problem
-    frames, exact = info.frames, True
-    if frames > path.stat().st_size * _MOST_FRAMES_PER_BYTE:
+    frames, exact, size = info.frames, True, path.stat().st_size
+    if frames == 0 and size > _HEADER_BYTES:
+        raise Unreadable("a length was never written down")
+    if frames > size * _MOST_FRAMES_PER_BYTE:
         frames, exact = 0, False
     name = {"WAVEX": "WAV", "RF64": "WAV"}.get(info.format, info.format)
     if info.subtype in ("OPUS", "VORBIS"):
@@ -108,8 +113,31 @@ def _look_soundfile(path: Path) -> Found:
         speakers = mask[1].split(", ")
         if set(speakers) <= _WAVE_LETTERS.keys():
             order = "".join(_WAVE_LETTERS[speaker] for speaker in speakers)
-    cut = re.search(r"^data : \d+ \(should be", info.extra_info, re.MULTILINE) is not None
-    return Found(name, info.samplerate, info.channels, frames, exact, order, cut)
+    return Found(name, info.samplerate, info.channels, frames, exact, order, _cut(info.extra_info))
+
+
+_CUT = re.compile(
+    r"^ *(?:data|SSND|riff|Data Size) +: (?P<promised>\d+) \(should be (?P<there>\d+)"
+    r"|Last page lacks an end-of-stream bit"
+    r"|frame count (?P<counted>\d+) does not match value from 'ds64' chunk of (?P<told>\d+)",
+    re.MULTILINE,
+)
+"""What libsndfile says of files that end too early."""
+
+_UNKNOWN_BYTES = 1 << 12
+"""Programs that write into a pipe do not know how much there will be, and promise about as much as the format can."""
+
+
+def _cut(words: str) -> bool:
+    """Whether a file that libsndfile describes so promises more than there is."""
+    for told in _CUT.finditer(words):
+        promised, there = told["promised"] or told["told"], told["there"] or told["counted"]
+        if promised is None:
+            return True
+        endless = (int(promised) + _UNKNOWN_BYTES) % (1 << 31) < 2 * _UNKNOWN_BYTES
+        if int(promised) > int(there) and not endless:
+            return True
+    return False
 
 
 def _read_soundfile(path: Path) -> Iterator[Samples]:

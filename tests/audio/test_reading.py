@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import av
 import numpy as np
@@ -296,18 +297,64 @@ def test_a_file_cut_short_gives_what_is_left(
 ) -> None:
     path = tmp_path / f"a.{kind}"
     data = make_good(path, kind)
-    _, whole = read(path)
+    unharmed, whole = read(path)
+    assert not unharmed.notice
     path.write_bytes(data[: int(len(data) * share)])
     info, got = read(path)
     assert 0.4 * share < got.shape[1] / whole.shape[1] < share + 0.1
-    if kind == "wav":
-        assert "cut short" in info.notice
-    elif kind != "ogg":  # an Ogg file says nowhere how long it should be
+    if kind in ("flac", "mp3"):
         assert info.exact
         assert got.shape[1] < info.frames
+    else:
+        assert "cut short" in info.notice
     same = got.shape[1] - 4096
     assert np.allclose(got[:, :same], whole[:, :same], atol=1e-5)
     assert capfd.readouterr() == ("", "")
+
+
+RARER = {
+    "w64": ("W64", "PCM_16", 44100),
+    "rf64": ("RF64", "PCM_24", 44100),
+    "au": ("AU", "FLOAT", 44100),
+    "aiff": ("AIFF", "PCM_16", 44100),
+    "aifc": ("AIFF", "FLOAT", 44100),
+    "opus": ("OGG", "OPUS", 48000),
+}
+
+
+def make_rarer(path: Path, ending: str) -> bytes:
+    kind, subtype, rate = RARER[ending]
+    noise = np.random.default_rng(1).normal(0, 0.1, (3 * rate, 2)).astype(np.float32)
+    soundfile.write(path, noise, rate, format=kind, subtype=subtype)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("ending", RARER)
+def test_a_rarer_file_cut_short_is_told(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"a.{ending}"
+    data = make_rarer(path, ending)
+    info, whole = read(path)
+    assert (info.notice, whole.shape[1]) == ("", 3 * info.rate)
+    path.write_bytes(data[: len(data) // 2])
+    info, got = read(path)
+    assert "cut short" in info.notice
+    assert got.shape[1] / whole.shape[1] == pytest.approx(0.5, abs=0.2)
+
+
+@pytest.mark.parametrize("promised", [0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF024, 0x80000000, 0])
+@pytest.mark.parametrize(("kind", "mark", "order"), [("wav", b"data", "little"), ("aiff", b"SSND", "big")])
+def test_a_length_that_was_not_known_when_it_was_written_is_no_cut(
+    tmp_path: Path, kind: str, mark: bytes, order: Literal["little", "big"], promised: int
+) -> None:
+    path = tmp_path / f"a.{kind}"
+    data = bytearray(make_good(path) if kind == "wav" else make_rarer(path, kind))
+    _, whole = read(path)
+    for at in (4, data.index(mark) + 4):
+        data[at : at + 4] = promised.to_bytes(4, order)
+    path.write_bytes(data)
+    info, got = read(path)
+    assert not info.notice
+    assert np.array_equal(got, whole)
 
 
 @pytest.mark.parametrize("kind", ["flac", "mp3", "m4a"])

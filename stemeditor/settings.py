@@ -77,6 +77,13 @@ TABLE: tuple[Setting, ...] = (
         "Light, dark, or whatever the system uses.",
         (("system", "Same as system"), ("light", "Light"), ("dark", "Dark")),
     ),
+    Setting(
+        "scale",
+        "100",
+        "Interface size",
+        "How large text and controls are, from the next start on.",
+        tuple((str(percent), f"{percent} %") for percent in (90, 100, 110, 125, 150, 175, 200)),
+    ),
     Setting("output_device", "", "Sound output", "The device that plays; the system's default if none is chosen."),
     Setting(
         "output_latency_ms",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import logging.handlers
+import os
 import sys
 import threading
 from dataclasses import dataclass
@@ -30,6 +31,9 @@ log = logging.getLogger(__name__)
 
 _SWITCH_S = 0.002
 """How long one thread may keep the others from running Python: the sound thread must not wait for a worker."""
+
+
+_SCALE = "QT_SCALE_FACTOR"
 
 
 class _Bridge(QObject):
@@ -68,8 +72,10 @@ def build(settings: Settings | None = None, cache_folder: Path | None = None) ->
     cache_folder
         Where the session's sound lies.
     """
+    if settings is None:
+        settings = Settings(settings_file())
     existing = QApplication.instance()
-    application = existing if isinstance(existing, QApplication) else QApplication(sys.argv[:1])
+    application = existing if isinstance(existing, QApplication) else _begun(settings)
     application.setApplicationName("stemeditor")
     application.setApplicationDisplayName("stemeditor")
     application.setApplicationVersion(__version__)
@@ -78,8 +84,6 @@ def build(settings: Settings | None = None, cache_folder: Path | None = None) ->
     application.setStyle("Fusion")
     load_fonts()
     application.setFont(font(13))
-    if settings is None:
-        settings = Settings(settings_file())
     relay = Relay()
     player = Player()
     bridge = _Bridge()
@@ -112,6 +116,20 @@ def build(settings: Settings | None = None, cache_folder: Path | None = None) ->
     application.styleHints().colorSchemeChanged.connect(window.system_theme_changed)
     window.theme_wanted.connect(repaint)
     return parts
+
+
+def _begun(settings: Settings) -> QApplication:
+    """Return the application, as large as the user wants it: Qt takes that from the environment, once.
+
+    What the program starts, such as a folder's window, is not to be told; who set it for this program is obeyed.
+    """
+    if _SCALE in os.environ:
+        return QApplication(sys.argv[:1])
+    os.environ[_SCALE] = str(int(settings.text("scale")) / 100)
+    try:
+        return QApplication(sys.argv[:1])
+    finally:
+        del os.environ[_SCALE]
 
 
 def dress(application: QApplication, theme: Theme) -> None:

@@ -22,9 +22,10 @@ from stemeditor.app.actions import TABLE
 from stemeditor.app.audio_out import AudioOut
 from stemeditor.app.forms import Form
 from stemeditor.app.panels.passing import Passing
-from stemeditor.settings import Settings
+from stemeditor.settings import Settings, Value
 
 _DEVICE = "output_device"
+_SCALE = "scale"
 
 
 class SettingsDialog(Passing):
@@ -50,15 +51,24 @@ class SettingsDialog(Passing):
         rows = tuple(row for row in settings.rows() if row.name != _DEVICE)
         values = {row.name: settings.get(row.name) for row in rows}
         self.form = Form(rows, values, (("Sound output", self.device), ("", status)))
-        self.form.edited.connect(settings.set)
+        self.form.edited.connect(self._set)
+        self.later = QLabel("The size changes when the program is started again.")
+        self.later.setProperty("role", "small")
+        self.later.hide()
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.reject)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(18, 18, 18, 16)
         layout.setSpacing(12)
         layout.addWidget(self.form)
+        layout.addWidget(self.later)
         layout.addStretch(1)
         layout.addWidget(buttons)
+
+    def _set(self, name: str, value: Value) -> None:
+        self._settings.set(name, value)
+        if name == _SCALE:
+            self.later.show()
 
     def _device_chosen(self, index: int) -> None:
         self._settings.set(_DEVICE, self.device.currentData())

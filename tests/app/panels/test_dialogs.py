@@ -339,6 +339,12 @@ def test_settings_are_kept_at_once(parts: Parts, qtbot: QtBot) -> None:
     assert len({widget.x() for widget in (dialog.device, *dialog.form.editors.values())}) == 1
     dialog.form.editors["follow_playhead"]._box.click()
     assert not parts.settings.flag("follow_playhead")
+    assert not dialog.later.isVisible()
+    size = dialog.form.editors["scale"]._box
+    size.setCurrentIndex(size.findData("150"))
+    size.activated.emit(size.currentIndex())
+    assert parts.settings.text("scale") == "150"
+    assert dialog.later.isVisible()
     dialog.device.addItem("Headphones", "Headphones")
     dialog.device.setCurrentIndex(dialog.device.count() - 1)
     dialog._device_chosen(0)

@@ -124,6 +124,11 @@ class Editor(QWidget):
             return self._box.text()
         return self._box.value()
 
+    @property
+    def number(self) -> QAbstractSpinBox | None:
+        """The box of a number; None if it is none."""
+        return self._box if isinstance(self._box, QAbstractSpinBox) else None
+
     def show_value(self, value: Any) -> None:
         """Show a value without telling anybody."""
         self._box.blockSignals(True)
@@ -247,6 +252,10 @@ class Form(QWidget):
             label.setMinimumHeight(editor.sizeHint().height())
             layout.addRow(label, editor)
             self.editors[row.name] = editor
+        # Numbers stand below each other, however long one of them can become.
+        numbers = [editor.number for editor in self.editors.values() if editor.number is not None]
+        for number in numbers:
+            number.setFixedWidth(max(one.minimumWidth() for one in numbers))
 
     @property
     def values(self) -> dict[str, Any]:

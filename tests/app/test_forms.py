@@ -114,6 +114,20 @@ def test_numbers_have_room_with_larger_type(qtbot: QtBot) -> None:
         application.setFont(before)
 
 
+def test_numbers_stand_below_each_other(qtbot: QtBot) -> None:
+    rows = (
+        Param("high", "High", 200.0, "Up to.", 0.0, 20000.0, "Hz"),
+        Param("yes", "Yes", False, "Whether."),
+        Param("low", "Low", 1.0, "Down to.", 0.0, 2.0),
+    )
+    form = Form(rows, {})
+    qtbot.addWidget(form)
+    form.resize(420, 200)
+    form.show()
+    high, low = (form.editors[name]._box for name in ("high", "low"))
+    assert (high.x(), high.width()) == (low.x(), low.width())
+
+
 def test_a_label_leads_to_the_field_itself(qtbot: QtBot) -> None:
     form = Form((ROWS[1][0],), {})
     qtbot.addWidget(form)

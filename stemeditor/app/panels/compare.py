@@ -348,6 +348,7 @@ class CompareDialog(Passing):
     def _show_all(self) -> None:
         """Bring everything to the state that there is."""
         self._fill_stems()
+        self.stem.setEnabled(self.stem.count() > 0)
         stem = self.stem.currentData() or ""
         rows = [RankingRow(SONG, "0", "The song")]
         if self._audition.sound(TRUE, stem) is not None:

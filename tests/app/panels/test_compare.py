@@ -71,6 +71,7 @@ def ran(dialog: CompareDialog, qtbot: QtBot, *keys: str) -> CompareDialog:
 
 def test_at_first_the_default_stands_beside_the_best_of_each_kind(dialog: CompareDialog) -> None:
     assert dialog.chosen == ("blend", "compact", "classic", "kam")
+    assert not dialog.stem.isEnabled()
 
 
 def test_methods_are_run_scored_and_heard_in_the_place_of_the_song(
@@ -78,6 +79,7 @@ def test_methods_are_run_scored_and_heard_in_the_place_of_the_song(
 ) -> None:
     ran(dialog, qtbot, "hpss", "repet")
     assert dialog.chosen == ("hpss", "repet")
+    assert dialog.stem.isEnabled()
     labels = [dialog.table.item(row, 1).text() for row in range(dialog.table.rowCount())]
     assert labels == ["The song", "True drums", "Percussion and harmony", "Loop (REPET)"]
     assert float(dialog.table.item(2, 2).text()) > -20

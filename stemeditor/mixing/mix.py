@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,9 @@ class Strip:
         Solo wins over mute; while any strip is soloed only soloed ones are heard.
     start
         Frame of the mix at which the sound begins.
+    fade_in, fade_out
+        Frames at the sound's ends over which it comes and goes; both together are no longer than it. Two strips of
+        which one goes while the other comes are as loud together as either, if they are alike.
     """
 
     id: str
@@ -37,6 +41,29 @@ class Strip:
     muted: bool = False
     soloed: bool = False
     start: int = 0
+    fade_in: int = 0
+    fade_out: int = 0
+
+    def add_to(self, out: Samples, first: int, gain: NDArray[np.float32]) -> None:
+        """Add the mix's frames [first, first + n) of this strip to `out` (2, n), times `gain` (2, 1).
+
+        A mono sound goes to both sides at full level. Frames outside the sound count as silence.
+        """
+        first -= self.start
+        length = self.audio.frames
+        begin, end = self.fade_in, length - self.fade_out
+        for start, stop, ramp in (
+            (0, begin, rise(self.fade_in)),
+            (begin, end, None),
+            (end, length, rise(self.fade_out)[::-1]),
+        ):
+            low, high = max(start, first), min(stop, first + out.shape[1])
+            if high <= low:
+                continue
+            part = self.audio.samples[:2, low:high] * gain
+            if ramp is not None:
+                part *= ramp[low - start : high - start]
+            out[:, low - first : high - first] += part
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,16 +111,13 @@ class Mix:
         """Return (2, frames) of the mix from frame `start`; silence where there is no song (also before 0)."""
         out = np.zeros((2, max(frames, 0)), np.float32)
         for strip, gain in self.audible():
-            add_stretch(out, strip.audio, start - strip.start, gain)
+            strip.add_to(out, start, gain)
         return out
 
 
-def add_stretch(out: Samples, audio: Audio, start: int, gain: NDArray[np.float32]) -> None:
-    """Add the frames [start, start + n) of `audio` to `out` (2, n), times `gain` (2, 1).
-
-    A mono sound goes to both sides at full level. Frames outside the sound count as silence.
-    """
-    first = max(start, 0)
-    last = min(start + out.shape[1], audio.frames)
-    if last > first:
-        out[:, first - start : last - start] += audio.samples[:2, first:last] * gain
+@functools.lru_cache(maxsize=16)
+def rise(frames: int) -> NDArray[np.float32]:
+    """Return a raised-cosine ramp (frames,) from 0 to 1, read-only; `1 - rise` is its mirror image."""
+    ramp = (0.5 - 0.5 * np.cos(np.pi * (np.arange(frames) + 0.5) / max(frames, 1))).astype(np.float32)
+    ramp.flags.writeable = False
+    return ramp

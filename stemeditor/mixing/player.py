@@ -14,8 +14,8 @@ import numpy as np
 
 from stemeditor.audio.buffer import Samples
 from stemeditor.mixing.meters import SILENCE, Gauge, Level, Meters, RecentLevels
-from stemeditor.mixing.mix import Mix
-from stemeditor.mixing.voice import Voice, rise
+from stemeditor.mixing.mix import Mix, rise
+from stemeditor.mixing.voice import Voice
 
 _FADE_S = 0.008
 """Long enough not to click, short enough not to be heard as a fade."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
-from numpy.typing import NDArray
 
 from stemeditor.audio.buffer import Samples
 from stemeditor.mixing.meters import Gauge
-from stemeditor.mixing.mix import Mix, add_stretch
+from stemeditor.mixing.mix import Mix, rise
 
 _JOIN_S = 0.006
 """Cross-fade at a loop's join: long enough not to click, short enough not to blur an attack."""
@@ -75,7 +72,7 @@ class Voice:
         else:
             for strip, gain in self._strips:
                 own = np.zeros_like(out)
-                add_stretch(own, strip.audio, self.position - strip.start, gain)
+                strip.add_to(own, self.position, gain)
                 gauges.setdefault(strip.id, Gauge()).add(own)
                 out += own
         if loop is not None:
@@ -83,7 +80,7 @@ class Voice:
 
     def _sum(self, out: Samples, start: int) -> None:
         for strip, gain in self._strips:
-            add_stretch(out, strip.audio, start - strip.start, gain)
+            strip.add_to(out, start, gain)
 
     def _soften(self, out: Samples, loop: tuple[int, int]) -> None:
         """Lead the end of a loop over into what comes before its start: the join is continuous, its period exact.
@@ -106,14 +103,6 @@ class Voice:
         if self._wrapped and not lead and first < start + length:
             high = min(last, start + length)
             out[:, : high - first] *= rise(length)[first - start : high - start]
-
-
-@functools.lru_cache(maxsize=16)
-def rise(frames: int) -> NDArray[np.float32]:
-    """Return a raised-cosine ramp (frames,) from 0 to 1, read-only; `1 - rise` is its mirror image."""
-    ramp = (0.5 - 0.5 * np.cos(np.pi * (np.arange(frames) + 0.5) / max(frames, 1))).astype(np.float32)
-    ramp.flags.writeable = False
-    return ramp
 
 
 def _within(loop: tuple[int, int] | None, mix: Mix) -> tuple[int, int] | None:

@@ -16,6 +16,9 @@ RESIDUAL_ROLE = "residual"
 PENDING_ID = "pending"
 """Id of the strip that plays the song where its stems are not yet made."""
 
+_JOIN_S = 0.006
+"""Over this stems go and the song comes."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sound:
@@ -87,6 +90,11 @@ class Lane:
     muted: bool = False
     soloed: bool = False
 
+    def strip(self, frames: int | None = None, fade_out: int = 0) -> Strip:
+        """Return what is heard of it: the first `frames`, all by default, of which the last `fade_out` fade out."""
+        audio = self.sound.audio if frames is None else self.sound.audio.slice(0, frames)
+        return Strip(self.id, audio, self.gain, self.pan, self.muted, self.soloed, fade_out=fade_out)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Project:
@@ -140,14 +148,15 @@ class Project:
 
     def mix(self) -> Mix:
         """Return what is heard."""
-        strips = [
-            Strip(lane.id, self._final(lane), lane.gain, lane.pan, lane.muted, lane.soloed) for lane in self.lanes
-        ]
-        if self.filled is not None and self.song is not None:
-            sound = self.song.sound.audio
-            strips.append(Strip(PENDING_ID, sound.slice(self.filled, sound.frames), start=self.filled))
-        return Mix(tuple(strips), self.master_gain, self.rate, self.frames)
-
-    def _final(self, lane: Lane) -> Audio:
-        audio = lane.sound.audio
-        return audio if self.filled is None or lane.role == SONG_ROLE else audio.slice(0, self.filled)
+        if self.filled is None or self.song is None:
+            strips = tuple(lane.strip() for lane in self.lanes)
+        else:
+            filled, sound = self.filled, self.song.sound.audio
+            # Where faders are set or stems muted, the song would begin with a click.
+            join = min(round(_JOIN_S * self.rate), filled) if filled < sound.frames else 0
+            begin = filled - join
+            strips = (
+                *(lane.strip() if lane.role == SONG_ROLE else lane.strip(filled, join) for lane in self.lanes),
+                Strip(PENDING_ID, sound.slice(begin, sound.frames), start=begin, fade_in=join),
+            )
+        return Mix(strips, self.master_gain, self.rate, self.frames)

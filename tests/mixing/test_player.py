@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stemeditor.audio.buffer import Audio
-from stemeditor.mixing.mix import Mix, Strip
+from stemeditor.mixing.mix import Mix, Strip, rise
 from stemeditor.mixing.player import Player
 
 RATE = 44100
@@ -310,6 +310,28 @@ def test_a_strip_can_begin_later_and_mono_goes_to_both_sides() -> None:
     assert not out[:, :50].any()
     assert (out[:, 50:150] == 0.5).all()
     assert not out[:, 150:].any()
+
+
+@given(st.integers(0, 60), st.integers(0, 40), st.integers(0, 40), st.integers(-80, 180), st.integers(0, 120))
+def test_a_strip_comes_and_goes_in_whatever_pieces_it_is_asked_for(
+    start: int, fade_in: int, fade_out: int, first: int, frames: int
+) -> None:
+    whole = Strip("a", Audio(np.ones((1, 80), np.float32), RATE), start=start, fade_in=fade_in, fade_out=fade_out)
+    expected = np.zeros(400, np.float32)
+    expected[100 + start : 180 + start] = 1.0
+    expected[100 + start : 100 + start + fade_in] *= rise(fade_in)
+    expected[180 + start - fade_out : 180 + start] *= rise(fade_out)[::-1]
+    out = Mix((whole,), 1.0, RATE, 200).render(first, frames)
+    assert np.array_equal(out, np.tile(expected[100 + first : 100 + first + frames], (2, 1)))
+
+
+def test_a_strip_that_goes_and_one_that_comes_are_as_loud_as_either() -> None:
+    sound = noise(2 * RATE)
+    place, join = RATE, 300
+    going = Strip("a", sound.slice(0, place), fade_out=join)
+    coming = Strip("b", sound.slice(place - join, sound.frames), start=place - join, fade_in=join)
+    out = Mix((going, coming), 1.0, RATE, sound.frames).render(0, sound.frames)
+    assert np.abs(out - sound.samples).max() < 1e-6
 
 
 def test_a_peak_is_seen_by_whoever_polls_a_few_blocks_later_and_by_everybody() -> None:

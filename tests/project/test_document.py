@@ -261,3 +261,19 @@ def test_while_stems_are_on_their_way_the_song_plays_where_they_are_not() -> Non
     assert np.allclose(out, 0.5), "two stems of 0.25, then the song of 0.5"
     assert any(strip.id == PENDING_ID for strip in mix.strips)
     assert not any(strip.id == PENDING_ID for strip in separated().mix().strips)
+
+
+@pytest.mark.parametrize("soloed", [False, True])
+@pytest.mark.parametrize("filled", [0, 1, 100, 400, 999, 1000])
+def test_where_the_song_takes_over_from_its_stems_nothing_clicks(filled: int, soloed: bool) -> None:
+    project = edits.set_muted(replace(separated(), filled=filled), "vocals", True)
+    if soloed:
+        project = edits.set_soloed(project, "drums", True)
+    out = project.mix().render(0, 1000)
+    join = min(round(0.006 * project.rate), filled) if filled < 1000 else 0
+    behind = 0.0 if soloed else 0.5
+    assert np.allclose(out[:, : filled - join], 0.25)
+    assert np.allclose(out[:, filled:], behind)
+    if join > 100:
+        steps = np.abs(np.diff(out[:, filled - join - 1 : filled + 1]))
+        assert steps.max() < 2 * abs(behind - 0.25) / join

@@ -117,12 +117,13 @@ def parts(
     as_json: _Json = False,
 ) -> None:
     """List the parts a factorisation finds in a song, what is measured of each, and the stem it is put into."""
-    from stemeditor.jobs.tasks import OpenRequest, PartsRequest, list_parts, open_song
+    from stemeditor.jobs.parts import PartsRequest, list_parts
+    from stemeditor.jobs.tasks import OpenRequest, open_song
 
     folder = paths.cache_folder() / "session"
     with bars(as_json) as bar, bar(song.name) as progress:
         opened = open_song(OpenRequest(song, folder), Part(progress, 0.0, 0.1))
-        found = list_parts(PartsRequest(opened, method), Part(progress, 0.1, 1.0))
+        found = list_parts(PartsRequest(opened, method), Part(progress, 0.1, 1.0)).components
     if as_json:
         print(json.dumps([asdict(part) for part in found], indent=1))
         return

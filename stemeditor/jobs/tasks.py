@@ -23,7 +23,6 @@ from stemeditor.jobs import speeds
 from stemeditor.jobs.unfinished import Question, keep, take
 from stemeditor.methods import device, neural, registry, runner
 from stemeditor.methods.base import Learner, Method, MethodInfo, Narrow, ParamValue, Stems
-from stemeditor.methods.components import OVERRULE, Component
 from stemeditor.methods.ensemble import JOIN
 from stemeditor.methods.exported import exactly
 from stemeditor.progress import Part, Progress
@@ -265,46 +264,6 @@ def _separate(request: SeparateRequest, progress: Progress, separation: device.S
     if audio.frames - done > _MEASURABLE_S * audio.rate and not request.stems and len(places) < 2:
         speeds.remember(info, params, place, factor)
     return Separated(song.id, final, info, params, seconds, factor, total.error_db, place)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PartsRequest:
-    """Find the parts that a factorisation would take this song apart into.
-
-    Parameters
-    ----------
-    song
-        What to look at.
-    method
-        Key of a method that works with parts.
-    params
-        Those that differ from the defaults.
-    """
-
-    song: Song
-    method: str
-    params: Mapping[str, ParamValue] = field(default_factory=dict)
-
-
-def list_parts(request: PartsRequest, progress: Progress) -> tuple[Component, ...]:
-    """Return the parts, measured and placed; the same ones a separation with these parameters will use.
-
-    Raises
-    ------
-    UserError
-        If the method does not work with parts, or the song does not suit it.
-    """
-    from stemeditor.methods.factorisation import Factorised
-
-    progress.advance(0.0, "Listening for parts")
-    method = registry.load(request.method)
-    params = runner.settled(method.info, request.params)
-    if OVERRULE.name not in params:
-        raise UserError(f"{method.info.name} does not work with parts.", "Choose a factorisation, such as nmf.")
-    ready = runner.learned(request.song.sound.audio, method, params, progress)
-    inner = getattr(ready, "method", ready)
-    assert isinstance(inner, Factorised), "who takes orders about parts has parts"
-    return inner.parts
 
 
 @dataclass(frozen=True, slots=True)

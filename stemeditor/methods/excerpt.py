@@ -7,7 +7,7 @@ import numpy as np
 from stemeditor.audio.buffer import Audio
 from stemeditor.audio.store import release_pages
 
-_STRETCH_S = 6.0
+STRETCH_S = 6.0
 _LOOK_FRAMES = 4096
 _LOOKS = 64
 _SAME = 1e-7
@@ -16,15 +16,23 @@ _SAME = 1e-7
 
 def excerpt(song: Audio, seconds: float) -> Audio:
     """Return at most `seconds` of the song: stretches of six seconds, evenly spread, one behind the other."""
-    wanted = round(seconds * song.rate)
-    if song.frames <= wanted:
+    found = stretches(song.frames, song.rate, seconds)
+    if len(found) == 1 and found[0] == (0, song.frames):
         return Audio(np.ascontiguousarray(song.samples), song.rate)
-    count = max(round(seconds / _STRETCH_S), 1)
-    length = wanted // count
-    starts = np.linspace(0, song.frames - length, count).astype(int)
-    samples = np.concatenate([song.samples[:, start : start + length] for start in starts], axis=1)
+    samples = np.concatenate([song.samples[:, start:stop] for start, stop in found], axis=1)
     release_pages(song)
     return Audio(samples, song.rate)
+
+
+def stretches(frames: int, rate: int, seconds: float) -> tuple[tuple[int, int], ...]:
+    """Return what `excerpt` takes of a song that is so long: frames [start, stop), one behind the other."""
+    wanted = round(seconds * rate)
+    if frames <= wanted:
+        return ((0, frames),)
+    count = max(round(seconds / STRETCH_S), 1)
+    length = wanted // count
+    starts = np.linspace(0, frames - length, count).astype(int)
+    return tuple((int(start), int(start) + length) for start in starts)
 
 
 def differs(song: Audio) -> bool:

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from stemeditor.audio.buffer import Audio
+from stemeditor.audio.buffer import Audio, Samples
 from stemeditor.audio.stft import Spectra, Stft
 from stemeditor.errors import UserError
 from stemeditor.methods.base import MethodInfo, Params, Stems
@@ -115,11 +115,41 @@ class Factorised:
             if not mine:
                 found[name] = np.zeros_like(mix.samples)
                 continue
-            model, some = self.kind.only(factors, mine)
-            share = model.value(some) / np.maximum(whole, np.float32(1e-12))
+            share = self._share(factors, mine, whole)
             progress.check()
             found[name] = transform.inverse(self.kind.kept(spectra, share, mix.rate), mix.frames)
         return found
+
+    def alone(self, heard: Audio, number: int, progress: Progress) -> Samples:
+        """Return how one part sounds.
+
+        Parameters
+        ----------
+        heard
+            The excerpt that the parts were learned from.
+        number
+            Of the part, from 1.
+        progress
+            Asked whether to stop.
+
+        Returns
+        -------
+        Samples
+            As `heard`, and with all other parts it adds up to that.
+        """
+        transform = transform_for(heard.rate, self.kind.window_s)
+        spectra = transform.forward(heard.samples)
+        progress.check()
+        whole = self.kind.model(len(self.parts)).value(self.factors)
+        share = self._share(self.factors, [number - 1], whole)
+        progress.check()
+        return transform.inverse(self.kind.kept(spectra, share, heard.rate), heard.frames)
+
+    def _share(self, factors: Sequence[Factor], parts: Sequence[int], whole: Factor) -> Factor:
+        """Return what some parts have of every point, 0 to 1; `whole` is the model of all."""
+        model, some = self.kind.only(factors, parts)
+        share: Factor = model.value(some) / np.maximum(whole, np.float32(1e-12))
+        return share
 
 
 class Factorisation:

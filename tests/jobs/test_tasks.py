@@ -8,11 +8,9 @@ from stemeditor.jobs.tasks import (
     Grown,
     LoadRequest,
     OpenRequest,
-    PartsRequest,
     SeparateRequest,
     SongGrowing,
     StemsGrowing,
-    list_parts,
     load_true_stems,
     open_song,
     separate_song,
@@ -130,19 +128,6 @@ def test_a_method_that_listens_first_says_so_and_never_falls_back(tmp_path: Path
     assert any(0.1 < fraction < 0.5 for fraction in progress.fractions)
     assert [lane.role for lane in found.lanes] == ["vocals", "drums", "bass", "other"]
     assert found.sum_error_db < -120
-
-
-def test_parts_are_those_that_the_separation_will_use(tmp_path: Path) -> None:
-    song = song_of(music(3.0))
-    params = {"passes": 5, "parts": 6}
-    parts = list_parts(PartsRequest(song, "nmf", params), Silent())
-    assert [part.number for part in parts] == [1, 2, 3, 4, 5, 6]
-    every = ", ".join(f"{part.number} drums" for part in parts)
-    found = separate_song(SeparateRequest(song, "nmf", {**params, "overrule": every}, tmp_path), Silent())
-    drums = next(lane for lane in found.lanes if lane.role == "drums").sound.audio.samples
-    assert np.abs(drums - song.sound.audio.samples).max() < 1e-3
-    with pytest.raises(UserError, match="parts"):
-        list_parts(PartsRequest(song, "hpss"), Silent())
 
 
 def test_true_stems_are_read(tmp_path: Path) -> None:

@@ -469,6 +469,44 @@ def test_parts_are_shown_and_moved(show: Show, qtbot: QtBot) -> None:
     assert again.orders == f"2 {other}", "what was moved before stays moved"
 
 
+def test_parts_are_heard_one_by_one(show: Show, qtbot: QtBot) -> None:
+    parts = show()
+    player = parts.controller.player
+    made = PartsDialog(parts.controller, "nmf", {"parts": 6, "passes": 5})
+    qtbot.addWidget(made)
+    made.hear(3)  # nothing is known of it yet
+    qtbot.waitUntil(lambda: made.table.rowCount() == 6, timeout=20000)
+    made.show()
+    first, second = (made._buttons[number] for number in (3, 5))
+    qtbot.mouseClick(first, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: player.playing, timeout=20000)
+    assert (first.isChecked(), second.isChecked()) == (True, False)
+    (strip,) = player.mix.strips
+    sound = made._sounds[3]
+    assert strip.audio is sound.audio
+    assert strip.gain == sound.gain
+    assert player.loop == (sound.start, sound.start + sound.audio.frames)
+    # Another one in its place, without a pause between.
+    qtbot.mouseClick(second, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: 5 in made._sounds, timeout=20000)
+    assert player.playing
+    assert player.mix.strips[0].audio is made._sounds[5].audio
+    assert (first.isChecked(), second.isChecked()) == (False, True)
+    # Pressed again it stops, and so does Space on the table.
+    qtbot.mouseClick(second, Qt.MouseButton.LeftButton)
+    assert not player.playing
+    assert not second.isChecked()
+    made.hear(3)
+    assert player.playing
+    qtbot.keyClick(made.table, Qt.Key.Key_Space)
+    assert not player.playing
+    made.hear(3)
+    made.reject()
+    assert not player.playing
+    assert [strip.id for strip in player.mix.strips] == [lane.id for lane in parts.controller.project.lanes]
+    assert player.loop is None
+
+
 def test_the_selection_is_the_example(show: Show, qtbot: QtBot) -> None:
     parts = show()
     parts.controller.set_selection(44100, 2 * 44100)

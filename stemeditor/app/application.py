@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from PySide6.QtCore import QMessageLogContext, QObject, Qt, QTimer, QtMsgType, Signal, qInstallMessageHandler
+from PySide6.QtCore import QEvent, QMessageLogContext, QObject, Qt, QTimer, QtMsgType, Signal, qInstallMessageHandler
 from PySide6.QtWidgets import QApplication
 
 from stemeditor import __version__, libraries, paths
@@ -60,6 +60,8 @@ class Parts:
         self.controller.close()
         self.window.deleteLater()
         self.application.processEvents()
+        # Outside its loop Qt leaves that for later, and a style sheet would be told to windows that nobody sees.
+        self.application.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
 
 def build(settings: Settings | None = None, cache_folder: Path | None = None) -> Parts:

@@ -32,8 +32,8 @@ log = logging.getLogger(__name__)
 _SWITCH_S = 0.002
 """How long one thread may keep the others from running Python: the sound thread must not wait for a worker."""
 
-
 _SCALE = "QT_SCALE_FACTOR"
+"""Where Qt looks for how large everything is to be."""
 
 
 class _Bridge(QObject):

@@ -254,8 +254,9 @@ class Form(QWidget):
             self.editors[row.name] = editor
         # Numbers stand below each other, however long one of them can become.
         numbers = [editor.number for editor in self.editors.values() if editor.number is not None]
+        widest = max((number.minimumWidth() for number in numbers), default=0)
         for number in numbers:
-            number.setFixedWidth(max(one.minimumWidth() for one in numbers))
+            number.setFixedWidth(widest)
 
     @property
     def values(self) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from stemeditor.audio.buffer import Audio, Samples
-from stemeditor.audio.levels import SILENCE_DB, gain, loudness, peak
+from stemeditor.audio.buffer import Audio
+from stemeditor.audio.levels import SILENCE_DB, gain, loudness, peak, rms
 from stemeditor.errors import UserError
 from stemeditor.methods import registry, runner
 from stemeditor.methods.base import ParamValue
@@ -114,7 +114,7 @@ def hear_part(request: HearRequest, progress: Progress) -> PartSound:
     heard = excerpt(song, parts.learn_s)
     sound = parts.learned.alone(heard, request.number, progress)
     windows = _windows(stretches(song.frames, song.rate, parts.learn_s), song.rate)
-    start, begin, stop = max(windows, key=lambda window: _energy(sound[:, window[1] : window[2]]))
+    start, begin, stop = max(windows, key=lambda window: rms(sound[:, window[1] : window[2]]))
     found = Audio(np.ascontiguousarray(sound[:, begin:stop]), song.rate)
     return PartSound(start, found, _raised(found, heard.slice(begin, stop)))
 
@@ -127,10 +127,6 @@ def _windows(places: tuple[tuple[int, int], ...], rate: int) -> Iterator[tuple[i
         for offset in range(0, stop - start - length + 1, round(_STEP_S * rate)):
             yield start + offset, before + offset, before + offset + length
         before += stop - start
-
-
-def _energy(sound: Samples) -> float:
-    return float(np.square(sound, dtype=np.float64).sum())
 
 
 def _raised(part: Audio, song: Audio) -> float:

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from stemeditor.audio.buffer import Audio, Samples
 
+JOIN_S = 0.006
+"""Cross-fade where one sound takes over from another: long enough not to click, short enough not to blur an attack."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Strip:
@@ -52,17 +55,13 @@ class Strip:
         first -= self.start
         length = self.audio.frames
         begin, end = self.fade_in, length - self.fade_out
-        for start, stop, ramp in (
-            (0, begin, rise(self.fade_in)),
-            (begin, end, None),
-            (end, length, rise(self.fade_out)[::-1]),
-        ):
+        for start, stop, way in ((0, begin, 1), (begin, end, 0), (end, length, -1)):
             low, high = max(start, first), min(stop, first + out.shape[1])
             if high <= low:
                 continue
             part = self.audio.samples[:2, low:high] * gain
-            if ramp is not None:
-                part *= ramp[low - start : high - start]
+            if way:
+                part *= rise(stop - start)[::way][low - start : high - start]
             out[:, low - first : high - first] += part
 
 

@@ -6,10 +6,7 @@ import numpy as np
 
 from stemeditor.audio.buffer import Samples
 from stemeditor.mixing.meters import Gauge
-from stemeditor.mixing.mix import Mix, rise
-
-_JOIN_S = 0.006
-"""Cross-fade at a loop's join: long enough not to click, short enough not to blur an attack."""
+from stemeditor.mixing.mix import JOIN_S, Mix, rise
 
 _SHORTEST_LOOP_S = 0.001
 """Below this a loop is a tone, and nobody meant it."""
@@ -88,7 +85,7 @@ class Voice:
         Before the start of a song there is nothing to lead over into: there the end fades out and the start in.
         """
         start, stop = loop
-        length = min(round(_JOIN_S * self.mix.rate), (stop - start) // 2)
+        length = min(round(JOIN_S * self.mix.rate), (stop - start) // 2)
         lead = start >= length
         first, last = self.position, self.position + out.shape[1]
         low = max(first, stop - length)

@@ -8,16 +8,13 @@ from pathlib import Path
 
 from stemeditor.audio.buffer import Audio
 from stemeditor.audio.peaks import Peaks
-from stemeditor.mixing.mix import Mix, Strip
+from stemeditor.mixing.mix import JOIN_S, Mix, Strip
 
 SONG_ROLE = "song"
 RESIDUAL_ROLE = "residual"
 
 PENDING_ID = "pending"
 """Id of the strip that plays the song where its stems are not yet made."""
-
-_JOIN_S = 0.006
-"""Over this stems go and the song comes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,7 +150,7 @@ class Project:
         else:
             filled, sound = self.filled, self.song.sound.audio
             # Where faders are set or stems muted, the song would begin with a click.
-            join = min(round(_JOIN_S * self.rate), filled) if filled < sound.frames else 0
+            join = min(round(JOIN_S * self.rate), filled) if filled < sound.frames else 0
             begin = filled - join
             strips = (
                 *(lane.strip() if lane.role == SONG_ROLE else lane.strip(filled, join) for lane in self.lanes),

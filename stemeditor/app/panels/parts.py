@@ -183,9 +183,10 @@ class PartsDialog(Passing):
 
     def _show_heard(self) -> None:
         colour = self.palette().windowText().color().name()
+        play, stop = icon("play", colour, 16), icon("stop", colour, 16)
         for number, button in self._buttons.items():
             heard = number == self._heard
-            button.setIcon(icon("stop" if heard else "play", colour, 16))
+            button.setIcon(stop if heard else play)
             button.setChecked(heard)
 
     def _found(self, parts: Parts) -> None:

@@ -259,14 +259,19 @@ class Controller(Desk):
         return self._start(queue, title, work, request, "", posted, done, failed)
 
     def paint(
-        self, work: Callable[..., Any], request: object, done: Callable[[Any], None] = _ignore, queue: str = VIEW
+        self,
+        work: Callable[..., Any],
+        request: object,
+        done: Callable[[Any], None] = _ignore,
+        queue: str = VIEW,
+        failed: Callable[[UserError], bool] = lambda error: True,
     ) -> Job:
         """Compute something for the eye in the background; `done(result)` is called here, in the main thread.
 
         The window shows nothing of it. Cancel the job to forget it.
         """
         job = self.pool.submit(queue, "", work, request)
-        self._ongoing[job.id] = Ongoing(job, _ignore, done, lambda error: True)
+        self._ongoing[job.id] = Ongoing(job, _ignore, done, failed)
         return job
 
     def notice(self, notice: Notice) -> None:
@@ -332,8 +337,9 @@ class Controller(Desk):
                 self.noticed.emit(notice_of(event.error))
             else:
                 self._states.pop(job.id, None)
-                if isinstance(event, Crashed):
-                    self.noticed.emit(notice_of(event.error))
+                if isinstance(event, Crashed) and (notice := notice_of(event.error)) is not None:
+                    self.noticed.emit(notice)
+                    ongoing.failed(UserError(notice.text, notice.hint))
         if job.title:
             self.jobs_changed.emit()
             self.transport_changed.emit()

@@ -54,7 +54,8 @@ class ExportQuestion:
 class Ongoing:
     """A job and what becomes of what it gives: `posted(piece)`, `done(result)`, and `failed(error)`.
 
-    The last returns whether it dealt with the error; the window tells the user otherwise.
+    The last returns whether it dealt with the error; the window tells the user otherwise. Of a bug, which the window
+    tells in any case, it hears as well: whoever waits for the job waits in vain.
     """
 
     job: Job

@@ -605,7 +605,7 @@ def test_a_shorter_piece_is_heard_at_its_own_length_without_pytorch(refitted: Fo
     assert engine.shaped
     # Recurrent layers hear more than 4.6 s, and those further down more than 9.3 s, in windows; what is shorter than
     # half a window of the transform cannot be mirrored.
-    for frames in (441000, 440999, 402000, 204800, 204801, 9000, 700, 5, 441000):
+    for frames in (441000, 440999, 204800, 204801, 9000, 5, 441000):
         expected = plain(sound[:, :frames], Silent())
         assert np.abs(expected).max() > 0.01
         assert np.abs(engine(sound[:, :frames], Silent()) - expected).max() < 1e-4 * np.abs(expected).max()

@@ -340,7 +340,7 @@ class CompareDialog(Passing):
     def _failed(self, problem: UserError) -> bool:
         self._job = None
         self._show_all()
-        self.state.setText(f"{problem.message} {problem.hint}".strip())
+        self.state.setText(str(problem))
         return True
 
     # Showing

@@ -184,7 +184,7 @@ class ListeningDialog(Passing):
             self.hint.setText("Every field needs a number from 1 to 5.")
             return
         except UserError as problem:
-            self.hint.setText(f"{problem.message} {problem.hint}")
+            self.hint.setText(str(problem))
             return
         self._next()
 

@@ -151,8 +151,14 @@ class PartsDialog(Passing):
             self._sounds[number] = sound
             self._play(sound)
 
+        def failed(problem: UserError) -> bool:
+            self._hearing = None
+            self._fall_silent()
+            self.state.setText(str(problem))
+            return True
+
         request = HearRequest(self._audition.song, self._parts, number)
-        self._hearing = self._controller.paint(hear_part, request, made, COMPUTE)
+        self._hearing = self._controller.paint(hear_part, request, made, COMPUTE, failed)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Let Space stop what is heard while the keyboard is on the table, which has no use for it."""
@@ -237,7 +243,7 @@ class PartsDialog(Passing):
     def _failed(self, problem: UserError) -> bool:
         self._job = None
         self.bar.hide()
-        self.state.setText(f"{problem.message} {problem.hint}".strip())
+        self.state.setText(str(problem))
         return True
 
 

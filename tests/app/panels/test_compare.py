@@ -19,11 +19,13 @@ from stemeditor.app.panels.ranking import Ranking, RankingRow
 from stemeditor.app.panels.separate import SeparateDialog
 from stemeditor.app.theme import DARK
 from stemeditor.audio.buffer import Audio
+from stemeditor.errors import UserError
 from stemeditor.evaluation.protocol import StemScore, Table
 from stemeditor.jobs import compare
 from stemeditor.jobs.compare import Contender
 from stemeditor.progress import Silent
 from stemeditor.project import edits
+from tests.conftest import ExpectedLogs
 from tests.helpers.sounds import music, song_of, tone, write_wav
 
 Show = Callable[[], Parts]
@@ -261,11 +263,20 @@ def test_who_is_quick_gets_scores_all_the_same(dialog: CompareDialog, folder: Pa
     assert dialog._audition.contenders["hpss"].scores
 
 
-def test_it_can_be_stopped_and_keeps_what_is_done(dialog: CompareDialog, qtbot: QtBot) -> None:
+def test_it_can_be_stopped_and_keeps_what_is_done(
+    dialog: CompareDialog, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = dialog._posted
+
+    def stopping(piece: object) -> None:
+        original(piece)
+        dialog.cancel()
+
+    monkeypatch.setattr(dialog, "_posted", stopping)
     tick(dialog, "hpss", "lead_voice", "ilrma")
     dialog.run()
-    qtbot.waitUntil(lambda: dialog.table.rowCount() == 3, timeout=20000)
-    dialog.cancel()
+    assert dialog.running
+    qtbot.waitUntil(lambda: "hpss" in dialog._audition.contenders, timeout=60000)
     assert not dialog.running
     assert dialog.start_button.text() == "Compare"
     assert dialog.table.rowCount() == 3
@@ -505,6 +516,54 @@ def test_parts_are_heard_one_by_one(show: Show, qtbot: QtBot) -> None:
     assert not player.playing
     assert [strip.id for strip in player.mix.strips] == [lane.id for lane in parts.controller.project.lanes]
     assert player.loop is None
+
+
+@pytest.mark.parametrize(
+    ("problem", "told"),
+    [
+        (UserError("This part is lost.", "Ask again."), "This part is lost. Ask again."),
+        (ZeroDivisionError("x"), "wrong"),
+    ],
+)
+def test_a_part_that_cannot_be_heard_leaves_no_button_pressed(
+    show: Show,
+    qtbot: QtBot,
+    monkeypatch: pytest.MonkeyPatch,
+    logs: ExpectedLogs,
+    problem: Exception,
+    told: str,
+) -> None:
+    def broken(request: object, progress: object) -> None:
+        raise problem
+
+    monkeypatch.setattr("stemeditor.app.panels.parts.hear_part", broken)
+    logs.expect("ZeroDivisionError")
+    parts = show()
+    made = PartsDialog(parts.controller, "nmf", {"parts": 6, "passes": 5})
+    qtbot.addWidget(made)
+    qtbot.waitUntil(lambda: made.table.rowCount() == 6, timeout=20000)
+    made.hear(3)
+    assert made._buttons[3].isChecked()
+    qtbot.waitUntil(lambda: told in made.state.text())
+    assert not made._buttons[3].isChecked()
+    assert not parts.controller.player.playing
+    made.reject()
+
+
+def test_a_search_for_parts_that_breaks_says_so(
+    show: Show, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, logs: ExpectedLogs
+) -> None:
+    def broken(request: object, progress: object) -> None:
+        raise ZeroDivisionError("x")
+
+    monkeypatch.setattr("stemeditor.app.panels.parts.list_parts", broken)
+    logs.expect("ZeroDivisionError")
+    parts = show()
+    made = PartsDialog(parts.controller, "nmf", {})
+    qtbot.addWidget(made)
+    qtbot.waitUntil(lambda: "wrong" in made.state.text())
+    assert made.bar.isHidden()
+    made.reject()
 
 
 def test_the_selection_is_the_example(show: Show, qtbot: QtBot) -> None:

@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from stemeditor import memory
+from stemeditor import memory, threads
 
 VERBS = ("compare", "demo", "doctor", "evaluate", "methods", "models", "parts", "separate", "smoke", "songs", "train")
 
@@ -20,6 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
         Without the program's name; those of the process by default.
     """
     memory.share()
+    threads.rest()
     given = sys.argv[1:] if arguments is None else arguments
     if not given or (given[0] not in VERBS and not given[0].startswith("-")):
         files = [Path(name) for name in given]

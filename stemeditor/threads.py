@@ -22,9 +22,22 @@ log = logging.getLogger(__name__)
 _LOOK_S = 0.04
 _IDLE_S = 0.3
 
+PATIENCE = ("OPENBLAS_THREAD_TIMEOUT", "16")
+"""For how long threads of linear algebra wait at work for more, as a power of two of cycles; see `rest`."""
+
 T = TypeVar("T")
 Given = TypeVar("Given")
 Found = TypeVar("Found")
+
+
+def rest() -> None:
+    """Let the threads of linear algebra sleep as soon as they have nothing to do; call it before NumPy is there.
+
+    Those of OpenBLAS keep their cores busy for 2^26 cycles, a fiftieth of a second, in case more comes: that is lost to
+    whatever else the machine does, and to our own work between two products of matrices. Less is as quick. Who has
+    chosen a number is obeyed.
+    """
+    os.environ.setdefault(*PATIENCE)
 
 
 def each(work: Callable[[Given], Found], things: Iterable[Given], progress: Progress | None = None) -> list[Found]:

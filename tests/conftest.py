@@ -9,7 +9,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from stemeditor import threads
+
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+# As the program does when it starts.
+threads.rest()
 
 
 class ExpectedLogs:

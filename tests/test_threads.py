@@ -1,6 +1,7 @@
 """Work in other threads."""
 
 import gc
+import os
 import signal
 import subprocess
 import sys
@@ -22,6 +23,24 @@ def cores(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> in
     monkeypatch.setattr(threads.os, "cpu_count", lambda: request.param)
     count: int = request.param
     return count
+
+
+@pytest.mark.parametrize(("chosen", "used"), [(None, "16"), ("20", "20")])
+def test_the_program_lets_idle_threads_rest_before_they_are_there(chosen: str | None, used: str) -> None:
+    name = threads.PATIENCE[0]
+    outside = {key: value for key, value in os.environ.items() if key != name}
+    words = (
+        "import os, sys; from stemeditor.__main__ import main; early = 'numpy' not in sys.modules; "
+        f"main(['nothing-there']); print(early, os.environ[{name!r}])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", words],
+        env=outside if chosen is None else outside | {name: chosen},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["True", used]
 
 
 def test_what_is_made_of_each_comes_in_order(cores: int) -> None:

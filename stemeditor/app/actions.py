@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QWidget
 
 from stemeditor.app.controller import Controller
 from stemeditor.app.lanes.lane_list import LaneList
-from stemeditor.app.viewport import Viewport
+from stemeditor.app.viewport import TALLEST, Viewport
 from stemeditor.project import edits
 
 
@@ -138,6 +138,14 @@ def _zoomed(window: Host) -> bool:
     return _song(window) and not window.viewport.whole
 
 
+def _can_grow(window: Host) -> bool:
+    return _song(window) and window.viewport.magnification < TALLEST
+
+
+def _can_shrink(window: Host) -> bool:
+    return _song(window) and window.viewport.magnification > 1.0
+
+
 def _exportable(window: Host) -> bool:
     return any(lane.id == window.controller.current_lane for lane in window.controller.document.base.stems)
 
@@ -221,6 +229,10 @@ def _zoom(factor: float) -> Callable[[Host], None]:
         window.viewport.zoom(factor, at)
 
     return zoom
+
+
+def _magnify(factor: float) -> Callable[[Host], None]:
+    return lambda window: window.viewport.magnify(factor)
 
 
 def _page(by: float) -> Callable[[Host], None]:
@@ -373,6 +385,8 @@ TABLE: tuple[Row, ...] = (
     Row("fit_selection", "&View", "Zoom to &selection", ("F",), _zoom_selection, _selection),
     Row("page_back", "&View", "A page &back", ("PgUp",), _page(-0.9), _zoomed),
     Row("page_on", "&View", "A page &on", ("PgDown",), _page(0.9), _zoomed),
+    Row("taller", "&View", "&Taller waveforms", ("Shift+Up",), _magnify(2.0), _can_grow, 1),
+    Row("flatter", "&View", "F&latter waveforms", ("Shift+Down",), _magnify(0.5), _can_shrink, 1),
     Row(
         "view",
         "&View",
@@ -460,7 +474,7 @@ def plain(text: str) -> str:
 
 _TYPING_KEYS = frozenset(
     ("Space", "Shift+Space", "Left", "Right", "Shift+Left", "Shift+Right", "Home", "End", "Esc", "Shift+S", "Shift+W")
-    + ("Up", "Down", "Shift+M", "Shift+Home", "Shift+End", "PgUp", "PgDown")
+    + ("Up", "Down", "Shift+Up", "Shift+Down", "Shift+M", "Shift+Home", "Shift+End", "PgUp", "PgDown")
 )
 
 

@@ -1,4 +1,4 @@
-"""Which stretch of the song is on screen. No Qt in here."""
+"""Which stretch of the song is on screen, and how tall its waveforms are. No Qt in here."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 _CLOSEST_FRAMES = 64.0
 """Frames across the view at the closest zoom."""
+
+TALLEST = 32.0
+"""How many times as tall as they are waveforms can be shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class Viewport:
 
     def __init__(self) -> None:
         self._window = Window(0.0, 1.0, 0)
+        self._magnification = 1.0
         self._song_id = ""
         self._listeners: list[Callable[[], None]] = []
 
@@ -49,8 +53,13 @@ class Viewport:
         """Whether all of the song is visible."""
         return self._window.span >= max(self._window.frames, 1)
 
+    @property
+    def magnification(self) -> float:
+        """How many times as tall as they are waveforms are shown, 1 to `TALLEST`."""
+        return self._magnification
+
     def listen(self, listener: Callable[[], None]) -> None:
-        """Call `listener()` after every move."""
+        """Call `listener()` after every change."""
         self._listeners.append(listener)
 
     def forget(self, listener: Callable[[], None]) -> None:
@@ -59,8 +68,10 @@ class Viewport:
             self._listeners.remove(listener)
 
     def set_song(self, frames: int, song_id: str = "") -> None:
-        """Show all of another song; one that is longer or shorter now keeps the view if that was not all."""
+        """Show all of another song, as it is; one that is longer or shorter now keeps the view if that was not all."""
         another, self._song_id = song_id != self._song_id, song_id
+        if another:
+            self.magnify(1.0 / self._magnification)
         if frames == self._window.frames and not another:
             return
         if another or self.whole or frames == 0:
@@ -84,6 +95,13 @@ class Viewport:
         start = at - share * span
         self._set(start, start + span, window.frames)
 
+    def magnify(self, factor: float) -> None:
+        """Show waveforms `factor` times as tall (below 1: flatter), all alike, so that quiet ones can be seen."""
+        magnification = min(max(self._magnification * factor, 1.0), TALLEST)
+        if magnification != self._magnification:
+            self._magnification = magnification
+            self._tell()
+
     def scroll(self, frames: float) -> None:
         """Move right by `frames` (left if negative), up to the ends of the song."""
         self._set(self._window.start + frames, self._window.stop + frames, self._window.frames)
@@ -102,8 +120,11 @@ class Viewport:
         window = Window(start, start + span, frames)
         if window != self._window:
             self._window = window
-            for listener in list(self._listeners):
-                listener()
+            self._tell()
+
+    def _tell(self) -> None:
+        for listener in list(self._listeners):
+            listener()
 
 
 class Follower:

@@ -65,7 +65,7 @@ class Window(QMainWindow):
         self.viewport: Viewport = Viewport()
         self._follower = Follower(self.viewport)
         self._playing = False
-        self._whole = True
+        self._seen = (True, 1.0)
         self._tabs: list[QWidget] = []
         self._may_go = False
         self._theme = theme
@@ -389,8 +389,9 @@ class Window(QMainWindow):
                 QWidget.setTabOrder(before, after)
 
     def _viewport_moved(self) -> None:
-        if self.viewport.whole != self._whole:
-            self._whole = self.viewport.whole
+        seen = (self.viewport.whole, self.viewport.magnification)
+        if seen != self._seen:
+            self._seen = seen
             self.actions_.refresh()
 
     def _show_transport(self) -> None:

@@ -14,6 +14,7 @@ from stemeditor.app.actions import TABLE
 from stemeditor.app.application import Parts
 from stemeditor.app.messages import ERROR, Notice
 from stemeditor.app.panels.export import ExportDialog
+from stemeditor.app.viewport import TALLEST
 from stemeditor.project import edits
 from tests.helpers.sounds import lane_of, music, song_of, write_wav
 
@@ -143,6 +144,18 @@ def test_pages_are_turned_by_keys(show: Show, qtbot: QtBot) -> None:
     assert viewport.window.start == pytest.approx(18000)
     press(qtbot, parts, "PgUp")
     assert viewport.window.start == 0
+
+
+def test_waveforms_are_made_taller_and_flatter_by_keys(show: Show, qtbot: QtBot) -> None:
+    parts = show()
+    viewport = parts.window.viewport
+    assert (enabled(parts, "taller"), enabled(parts, "flatter")) == (True, False)
+    for _ in range(6):
+        press(qtbot, parts, "Shift+Up")
+    assert viewport.magnification == TALLEST
+    assert (enabled(parts, "taller"), enabled(parts, "flatter")) == (False, True)
+    press(qtbot, parts, "Shift+Down")
+    assert viewport.magnification == TALLEST / 2
 
 
 def test_what_cannot_be_done_is_not_offered(show: Show) -> None:

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stemeditor.app.lanes.ruler import clock, seconds_of, ticks
-from stemeditor.app.viewport import Follower, Viewport, Window
+from stemeditor.app.viewport import TALLEST, Follower, Viewport, Window
 
 FRAMES = 10_000_000
 
@@ -21,7 +21,10 @@ def test_pixel_to_frame_and_back(start: float, span: float, x: float, width: int
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from(["zoom", "scroll", "show", "reveal", "fit"]), st.floats(0.01, 1e7)), max_size=20)
+    st.lists(
+        st.tuples(st.sampled_from(["zoom", "scroll", "show", "reveal", "fit", "magnify"]), st.floats(0.01, 1e7)),
+        max_size=20,
+    )
 )
 def test_the_view_never_leaves_the_song(moves: list[tuple[str, float]]) -> None:
     made = viewport()
@@ -37,6 +40,9 @@ def test_the_view_never_leaves_the_song(moves: list[tuple[str, float]]) -> None:
                 made.reveal(number)
             case "fit":
                 made.fit()
+            case "magnify":
+                made.magnify(number / 1000)
+        assert 1.0 <= made.magnification <= TALLEST
         window = made.window
         assert 0 <= window.start < window.stop <= FRAMES + 1e-6
         assert window.span >= 63.9
@@ -48,6 +54,18 @@ def test_zooming_keeps_the_frame_under_the_pointer(at: float, factor: float) -> 
     before = made.window.x(at, 1000)
     made.zoom(factor, at)
     assert abs(made.window.x(at, 1000) - before) < 0.01
+
+
+def test_another_song_is_as_tall_as_it_is() -> None:
+    made = viewport(1000)
+    told: list[float] = []
+    made.listen(lambda: told.append(made.magnification))
+    made.magnify(4.0)
+    made.set_song(2000)
+    assert made.magnification == 4.0
+    made.set_song(2000, "another")
+    assert made.magnification == 1.0
+    assert told == [4.0, 4.0, 1.0]
 
 
 def test_another_song_is_shown_whole_and_a_growing_one_keeps_a_chosen_view() -> None:

@@ -25,6 +25,7 @@ from stemeditor.app.lanes.ruler import ticks, wheel
 from stemeditor.app.lanes.spectrogram import PictureRequest, colour_table, coloured, paint_axis, paint_levels
 from stemeditor.app.lanes.tiles import TILE_PIXELS, Tiles, visible
 from stemeditor.app.lanes.waveform import waveform_image
+from stemeditor.app.lanes.writing import width_of, write
 from stemeditor.app.theme import Theme, stem_colour
 from stemeditor.app.viewport import Viewport
 from stemeditor.project.model import Lane
@@ -132,6 +133,9 @@ class LaneView(QWidget):
             if self.view == SPECTROGRAM and height >= _LEGIBLE_PIXELS:
                 paint_axis(painter, self._theme, self.lane.sound.audio.rate, height)
             self._paint_marks(painter)
+            if self.view == WAVEFORM and self._viewport.magnification > 1.0:
+                text = f"{self._viewport.magnification:.3g}×"
+                write(painter, theme, QPointF(width - width_of(text) - 8, 16), text)
         painter.fillRect(QRectF(0, height - 1, width, 1), QColor(theme.line))
 
     def _paint_tiles(self, painter: QPainter, dirty: QRect) -> None:
@@ -163,13 +167,14 @@ class LaneView(QWidget):
     def _tile(self, number: int, zoom: float, height: int) -> tuple[QImage | None, Hashable]:
         start, stop = number * TILE_PIXELS * zoom, (number + 1) * TILE_PIXELS * zoom
         filled = min(self._filled if self._filled is not None else self.lane.sound.peaks.filled, int(stop) + 1)
-        key = (self.view, number, zoom, height, filled)
+        magnification = self._viewport.magnification if self.view == WAVEFORM else 1.0
+        key = (self.view, number, zoom, height, filled, magnification)
         image = self._tiles.get(key)
         if image is not None or filled <= start:
             return image, key
         if self.view == WAVEFORM:
             colour = stem_colour(self.lane.role, self._theme)
-            image = waveform_image(self.lane.sound.peaks, start, stop, TILE_PIXELS, height, colour)
+            image = waveform_image(self.lane.sound.peaks, start, stop, TILE_PIXELS, height, colour, magnification)
             self._tiles.put(key, image)
         elif key not in self._pending:
             request = PictureRequest(self.lane.sound.audio, start, stop, TILE_PIXELS, height)

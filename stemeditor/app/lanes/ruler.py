@@ -134,11 +134,14 @@ class Ruler(QWidget):
 
 
 def wheel(viewport: Viewport, event: QWheelEvent, width: int) -> None:
-    """Zoom about the pointer; with Shift, or sideways, scroll."""
+    """Zoom about the pointer; with Shift, or sideways, scroll; with Alt make waveforms taller or flatter."""
     delta = event.pixelDelta() if not event.pixelDelta().isNull() else event.angleDelta()
     sideways = abs(delta.x()) > abs(delta.y())
     window = viewport.window
-    if sideways or event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+    if event.modifiers() & Qt.KeyboardModifier.AltModifier:
+        # Some systems turn the wheel sideways then.
+        viewport.magnify(1.25 ** ((delta.x() if sideways else delta.y()) / 120))
+    elif sideways or event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
         steps = (delta.x() if sideways else delta.y()) / 120
         viewport.scroll(-steps * 0.12 * window.span)
     else:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QPointF, Qt
-from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPen
+from PySide6.QtCore import QPointF
+from PySide6.QtGui import QColor, QImage, QPainter
 
-from stemeditor.app.theme import Theme, font
+from stemeditor.app.lanes.writing import write
+from stemeditor.app.theme import Theme
 from stemeditor.audio.buffer import Audio
 from stemeditor.audio.spectrogram import LOW_HZ, picture, top_hz
 from stemeditor.progress import Progress
@@ -60,21 +61,11 @@ def coloured(levels: NDArray[np.uint8], table: NDArray[np.uint32]) -> QImage:
 
 def paint_axis(painter: QPainter, theme: Theme, rate: int, height: int) -> None:
     """Write frequencies over the left edge of a spectrogram, so that they can be read on any ground."""
-    halo = QPen(QColor(theme.canvas))
-    halo.setWidthF(3.0)
-    halo.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
-    painter.save()
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     for frequency_hz in _AXIS_HZ:
         share = axis_share(frequency_hz, rate)
-        if share is None:
-            continue
-        words = QPainterPath()
-        text = f"{frequency_hz // 1000}k" if frequency_hz >= 1000 else str(frequency_hz)
-        words.addText(QPointF(6, share * height + 4), font(10, figures=True), text)
-        painter.strokePath(words, halo)
-        painter.fillPath(words, QColor(theme.text))
-    painter.restore()
+        if share is not None:
+            text = f"{frequency_hz // 1000}k" if frequency_hz >= 1000 else str(frequency_hz)
+            write(painter, theme, QPointF(6, share * height + 4), text)
 
 
 def axis_share(frequency_hz: float, rate: int) -> float | None:

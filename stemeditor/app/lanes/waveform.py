@@ -15,7 +15,9 @@ _BODY = 0.5
 """Opacity of the outline; the core has all."""
 
 
-def waveform_image(peaks: Peaks, start: float, stop: float, width: int, height: int, colour: QColor) -> QImage:
+def waveform_image(
+    peaks: Peaks, start: float, stop: float, width: int, height: int, colour: QColor, magnification: float = 1.0
+) -> QImage:
     """Paint the frames [start, stop).
 
     Parameters
@@ -28,6 +30,8 @@ def waveform_image(peaks: Peaks, start: float, stop: float, width: int, height: 
         Device pixels.
     colour
         Of the core.
+    magnification
+        How many times as tall as it is; what is louder than full scale then ends there.
 
     Returns
     -------
@@ -39,7 +43,10 @@ def waveform_image(peaks: Peaks, start: float, stop: float, width: int, height: 
     alpha = np.zeros((height, width), np.float32)
     for row in range(rows):
         top, bottom = height * row // rows, height * (row + 1) // rows
-        low, high, rms = _row(summary, row if rows == 2 else None)
+        low, high, rms = (
+            np.clip(part * np.float32(magnification), -1.0, 1.0) if magnification != 1.0 else part
+            for part in _row(summary, row if rows == 2 else None)
+        )
         alpha[top:bottom] = _coverage(low, high, rms, bottom - top)
     columns = start + (np.arange(width) + 0.5) * (stop - start) / width
     alpha[:, (columns < 0) | (columns >= peaks.audio.frames)] = 0.0

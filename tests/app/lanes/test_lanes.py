@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtCore import QPoint, QPointF, QRect, Qt
 from PySide6.QtGui import QColor, QContextMenuEvent, QImage, QPainter, QWheelEvent
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
@@ -27,6 +27,7 @@ from stemeditor.app.lanes.tiles import TILE_PIXELS, Tiles, visible
 from stemeditor.app.lanes.waveform import waveform_image
 from stemeditor.app.theme import DARK, LIGHT, Theme
 from stemeditor.app.viewport import Viewport
+from stemeditor.audio.buffer import Audio
 from stemeditor.audio.peaks import Peaks
 from stemeditor.project import edits
 from stemeditor.project.model import Project
@@ -355,6 +356,36 @@ def test_a_waveform_of_any_stretch_has_its_size(stretch: tuple[float, float]) ->
     if stretch[0] < 0:
         assert image.pixelColor(10, 60).alpha() == 0
         assert image.pixelColor(150, 30).alpha() > 0
+
+
+def test_quiet_waveforms_can_be_shown_taller_and_end_at_full_scale() -> None:
+    """One of a tenth of full scale reaches a tenth of the way, then four tenths, then all of it and no further."""
+    audio = Audio(np.resize([0.1, -0.1], (1, RATE)).astype(np.float32), RATE)
+
+    def reach(magnification: float) -> float:
+        image = waveform_image(Peaks.of(audio), 0, RATE, 20, 200, QColor("#ff0000"), magnification)
+        painted = [y for y in range(200) if image.pixelColor(10, y).alpha()]
+        assert painted[0] == 199 - painted[-1]
+        return (painted[-1] - painted[0] + 1) / 2
+
+    assert abs(reach(1.0) - 9.8) <= 1.0
+    assert abs(reach(4.0) - 39.2) <= 1.0
+    assert reach(10.0) == reach(32.0) == 98.0
+
+
+def test_alt_and_the_wheel_make_waveforms_taller_and_say_so(lanes: LaneList) -> None:
+    _, canvas = lanes.row("vocals")
+    viewport = lanes.viewport_
+    window, before = viewport.window, canvas.grab().toImage()
+    turn(canvas, 250, 3, Qt.KeyboardModifier.AltModifier)
+    assert viewport.magnification == pytest.approx(1.25**3)
+    assert viewport.window == window
+    taller = canvas.grab().toImage()
+    corner = QRect(canvas.width() - 40, 4, 36, 14)
+    assert taller.copy(corner) != before.copy(corner), "it says how many times"
+    turn(canvas, 250, -9, Qt.KeyboardModifier.AltModifier)
+    assert viewport.magnification == 1.0
+    assert canvas.grab().toImage() == before
 
 
 def test_a_growing_lane_paints_what_is_new(qtbot: QtBot) -> None:

@@ -15,6 +15,7 @@ RULER_HEIGHT = 26
 
 _STEPS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800)
 _LABEL_PIXELS = 84
+_BOTH = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
 _NUMBER = re.compile(r"[0-9]{1,6}(\.[0-9]{0,6})?")
 
 
@@ -134,12 +135,12 @@ class Ruler(QWidget):
 
 
 def wheel(viewport: Viewport, event: QWheelEvent, width: int) -> None:
-    """Zoom about the pointer; with Shift, or sideways, scroll; with Alt make waveforms taller or flatter."""
+    """Zoom about the pointer; with Shift, or sideways, scroll; with Ctrl and Shift make waveforms taller."""
     delta = event.pixelDelta() if not event.pixelDelta().isNull() else event.angleDelta()
     sideways = abs(delta.x()) > abs(delta.y())
     window = viewport.window
-    if event.modifiers() & Qt.KeyboardModifier.AltModifier:
-        # Some systems turn the wheel sideways then.
+    if event.modifiers() & _BOTH == _BOTH:
+        # Some systems turn the wheel sideways then. Alt would open the menus, and pinching alone comes with Ctrl.
         viewport.magnify(1.25 ** ((delta.x() if sideways else delta.y()) / 120))
     elif sideways or event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
         steps = (delta.x() if sideways else delta.y()) / 120

@@ -99,7 +99,7 @@ class ShortcutsDialog(Passing):
             for column, text in enumerate((head.replace("&", ""), row.text.replace("&", ""), keys)):
                 self.table.setItem(number, column, QTableWidgetItem(text))
         more = QLabel(
-            "Wheel: zoom about the pointer. Shift+wheel: scroll. Alt+wheel: taller waveforms. "
+            "Wheel: zoom about the pointer. Shift+wheel: scroll. Ctrl+Shift+wheel: taller waveforms. "
             "Drag: select. Shift+click: extend the selection. "
             "Double-click a slider: reset; a level or a name: type another. Ctrl+click on S: solo this lane alone. "
             "Click on the clock: go to a time."

@@ -373,17 +373,18 @@ def test_quiet_waveforms_can_be_shown_taller_and_end_at_full_scale() -> None:
     assert reach(10.0) == reach(32.0) == 98.0
 
 
-def test_alt_and_the_wheel_make_waveforms_taller_and_say_so(lanes: LaneList) -> None:
+def test_ctrl_shift_and_the_wheel_make_waveforms_taller_and_say_so(lanes: LaneList) -> None:
+    both = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
     _, canvas = lanes.row("vocals")
     viewport = lanes.viewport_
     window, before = viewport.window, canvas.grab().toImage()
-    turn(canvas, 250, 3, Qt.KeyboardModifier.AltModifier)
+    turn(canvas, 250, 3, both)
     assert viewport.magnification == pytest.approx(1.25**3)
     assert viewport.window == window
     taller = canvas.grab().toImage()
     corner = QRect(canvas.width() - 40, 4, 36, 14)
     assert taller.copy(corner) != before.copy(corner), "it says how many times"
-    turn(canvas, 250, -9, Qt.KeyboardModifier.AltModifier)
+    turn(canvas, 250, -9, both)
     assert viewport.magnification == 1.0
     assert canvas.grab().toImage() == before
 

@@ -20,7 +20,7 @@ def check_readable(path: Path) -> None:
         with path.open("rb") as file:
             empty = not file.read(1)
     except FileNotFoundError as problem:
-        raise FileProblem(f"“{path.name}” is not there any more.", "It may have been moved or renamed.") from problem
+        raise FileProblem(f"“{path.name}” is not there.", "It may have been moved or renamed.") from problem
     except PermissionError as problem:
         raise FileProblem(f"“{path.name}” may not be read.", "Check the permissions of the file.") from problem
     except (OSError, ValueError) as problem:

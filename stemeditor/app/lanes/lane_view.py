@@ -38,6 +38,9 @@ _CLICK_PIXELS = 3
 _LEGIBLE_PIXELS = 80
 """Height from which on frequencies are written over a spectrogram."""
 
+_WORDS_PIXELS = 64
+"""Width at either edge that what is written there has room in: a playhead elsewhere does not have it written anew."""
+
 
 class LaneView(QWidget):
     """Paints one lane and listens to the mouse."""
@@ -130,11 +133,12 @@ class LaneView(QWidget):
             self._paint_tiles(painter, dirty)
             painter.setOpacity(1.0)
             self._paint_unfilled(painter)
-            if self.view == SPECTROGRAM and height >= _LEGIBLE_PIXELS:
+            if self.view == SPECTROGRAM and height >= _LEGIBLE_PIXELS and dirty.left() < _WORDS_PIXELS:
                 paint_axis(painter, self._theme, self.lane.sound.audio.rate, height)
             self._paint_marks(painter)
-            if self.view == WAVEFORM and self._viewport.magnification > 1.0:
-                text = f"{self._viewport.magnification:.3g}×"
+            magnification = self._viewport.magnification
+            if self.view == WAVEFORM and magnification > 1.0 and dirty.right() > width - _WORDS_PIXELS:
+                text = f"{magnification:.3g}×"
                 write(painter, theme, QPointF(width - width_of(text) - 8, 16), text)
         painter.fillRect(QRectF(0, height - 1, width, 1), QColor(theme.line))
 

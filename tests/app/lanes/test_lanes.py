@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QPointF, QRect, Qt
-from PySide6.QtGui import QColor, QContextMenuEvent, QImage, QPainter, QWheelEvent
+from PySide6.QtGui import QColor, QContextMenuEvent, QImage, QPainter, QRegion, QWheelEvent
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -387,6 +387,22 @@ def test_ctrl_shift_and_the_wheel_make_waveforms_taller_and_say_so(lanes: LaneLi
     turn(canvas, 250, -9, both)
     assert viewport.magnification == 1.0
     assert canvas.grab().toImage() == before
+
+
+@pytest.mark.parametrize("view", ["waveform", "spectrogram"])
+def test_a_stripe_is_painted_as_it_is_in_the_whole(lanes: LaneList, view: str) -> None:
+    """What is written at the edges is not written anew for a playhead elsewhere, but is whole for one that is there."""
+    lanes.set_view("vocals", view)
+    lanes.viewport_.magnify(15.6)
+    _, canvas = lanes.row("vocals")
+    canvas.resize(canvas.width(), 120)
+    canvas.grab()
+    whole = canvas.grab().toImage()
+    for x in range(0, canvas.width() - 5, 5):
+        stripe = QRect(x, 0, 5, canvas.height())
+        image = QImage(stripe.size(), whole.format())
+        canvas.render(image, QPoint(), QRegion(stripe))
+        assert image == whole.copy(stripe), x
 
 
 def test_a_growing_lane_paints_what_is_new(qtbot: QtBot) -> None:

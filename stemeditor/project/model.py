@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,12 +18,21 @@ PENDING_ID = "pending"
 """Id of the strip that plays the song where its stems are not yet made."""
 
 
+def new_id() -> str:
+    """Return a name that nothing else has, in any run of the program."""
+    return uuid.uuid4().hex
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Sound:
-    """Sound and its peak pyramid. `peaks.filled` frames of it are final; it may still grow."""
+    """Sound and its peak pyramid. `peaks.filled` frames of it are final; it may still grow.
+
+    Its `id` goes with it into project files and comes back: a file that holds it already need not be written anew.
+    """
 
     audio: Audio
     peaks: Peaks
+    id: str = field(default_factory=new_id)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,181 @@
+"""A project in words, as it stands in its file: everything but the sound itself, as JSON takes it.
+
+What is read may come from anywhere: every value is looked at before it becomes part of a project.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from stemeditor.project.edits import MAX_GAIN
+from stemeditor.project.model import SONG_ROLE, Lane, Project, Song, Sound
+
+Description: TypeAlias = dict[str, Any]
+"""What JSON can hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a person was.
+
+    Parameters
+    ----------
+    position
+        Of the playhead, in frames.
+    selection
+        The selected frames [start, stop), or None.
+    looping
+        Whether they, or the whole song, are played again and again.
+    """
+
+    position: int = 0
+    selection: tuple[int, int] | None = None
+    looping: bool = False
+
+
+def describe(project: Project) -> Description:
+    """Describe a project that holds a song. Two projects are alike if, and only if, their descriptions are."""
+    song = project.song
+    if song is None:
+        raise ValueError("nothing is open")
+    return {
+        "song": {"title": song.title, "path": str(song.path), "sound": song.sound.id, "tags": dict(song.tags)},
+        "lanes": [
+            {
+                "role": lane.role,
+                "name": lane.name,
+                "sound": lane.sound.id,
+                "gain": lane.gain,
+                "pan": lane.pan,
+                "muted": lane.muted,
+                "soloed": lane.soloed,
+            }
+            for lane in project.lanes
+        ],
+        "master_gain": project.master_gain,
+        "method": project.method,
+    }
+
+
+def sounds(project: Project) -> dict[str, Sound]:
+    """Return the sounds of a project by their ids, each once, the song's first."""
+    first = (project.song.sound,) if project.song else ()
+    return {sound.id: sound for sound in (*first, *(lane.sound for lane in project.lanes))}
+
+
+def ids(description: Description) -> tuple[str, ...]:
+    """Return the ids of the sounds that a description names, each once, the song's first. Raises ValueError."""
+    found = [_text(_table(description, "song"), "sound"), *(_text(lane, "sound") for lane in _lanes(description))]
+    return tuple(dict.fromkeys(found))
+
+
+def rebuild(description: Description, sound: Mapping[str, Sound], song_id: str, cover: bytes | None) -> Project:
+    """Make a project of its description.
+
+    Parameters
+    ----------
+    description
+        As `describe` gave it, or anything else that JSON can hold.
+    sound
+        Every sound that it names.
+    song_id
+        What the song is called in this session.
+    cover
+        The song's picture.
+
+    Raises
+    ------
+    ValueError
+        If it describes no project.
+    """
+    told = _table(description, "song")
+    tags = {name: text for name, text in _table(told, "tags").items() if isinstance(text, str)}
+    path = Path(_text(told, "path"))
+    song = Song(song_id, _text(told, "title"), path, sound[_text(told, "sound")], tags, cover)
+    lanes = tuple(
+        Lane(
+            f"{song_id}/{number}",
+            _text(lane, "role"),
+            _text(lane, "name"),
+            sound[_text(lane, "sound")],
+            _number(lane, "gain", 0.0, MAX_GAIN),
+            _number(lane, "pan", -1.0, 1.0),
+            _flag(lane, "muted"),
+            _flag(lane, "soloed"),
+        )
+        for number, lane in enumerate(_lanes(description))
+    )
+    alike = {(lane.sound.audio.rate, lane.sound.audio.frames) for lane in lanes}
+    if alike != {(song.sound.audio.rate, song.sound.audio.frames)}:
+        raise ValueError("the lanes are not all as long as the song")
+    if [lane.role for lane in lanes].count(SONG_ROLE) != 1:
+        raise ValueError("a project has one lane for its song")
+    return Project(song, lanes, _number(description, "master_gain", 0.0, MAX_GAIN), _text(description, "method"))
+
+
+def describe_place(place: Place) -> Description:
+    """Describe where a person was."""
+    return {"position": place.position, "selection": place.selection, "looping": place.looping}
+
+
+def rebuild_place(description: object, frames: int) -> Place:
+    """Return where a person was, as far as that can be in a song of so many frames."""
+    told = description if isinstance(description, dict) else {}
+    position, selection = told.get("position"), told.get("selection")
+    edges = selection if isinstance(selection, list) and all(isinstance(edge, int) for edge in selection) else []
+    return Place(
+        position if isinstance(position, int) and 0 <= position <= frames else 0,
+        (edges[0], edges[1]) if len(edges) == 2 and 0 <= edges[0] < edges[1] <= frames else None,
+        told.get("looping") is True,
+    )
+
+
+def from_folder(path: str, folder: Path) -> str:
+    """Return a path as it is seen from a folder, so that both can move together; as it is from another disk."""
+    try:
+        return Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:
+        return path
+
+
+def _lanes(description: Description) -> Iterator[Description]:
+    lanes = description.get("lanes")
+    if not isinstance(lanes, list) or not lanes:
+        raise ValueError("there are no lanes")
+    for lane in lanes:
+        if not isinstance(lane, dict):
+            raise ValueError(f"{lane!r:.40} is no lane")
+        yield lane
+
+
+def _table(description: Description, name: str) -> Description:
+    value = description.get(name)
+    if not isinstance(value, dict):
+        raise ValueError(f"{name} is {value!r:.40}")
+    return value
+
+
+def _text(description: Description, name: str) -> str:
+    value = description.get(name)
+    if not isinstance(value, str) or "\0" in value:  # no path may hold that
+        raise ValueError(f"{name} is {value!r:.40}")
+    return value
+
+
+def _number(description: Description, name: str, low: float, high: float) -> float:
+    value = description.get(name)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ValueError(f"{name} is {value!r:.40}")
+    return min(max(float(value), low), high)
+
+
+def _flag(description: Description, name: str) -> bool:
+    value = description.get(name)
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} is {value!r:.40}")
+    return value

@@ -12,6 +12,7 @@ from PySide6.QtCore import Signal
 from stemeditor import paths
 from stemeditor.app.audio_out import AudioOut
 from stemeditor.app.desk import Desk
+from stemeditor.app.filing import Filing
 from stemeditor.app.job_state import ExportQuestion, JobState, Ongoing
 from stemeditor.app.messages import INFO, WARNING, Notice, notice_of
 from stemeditor.app.relay import Relay
@@ -26,6 +27,7 @@ from stemeditor.project.model import Project, Song
 from stemeditor.settings import Settings
 
 if TYPE_CHECKING:
+    from stemeditor.jobs.projects import OpenedProject
     from stemeditor.jobs.tasks import SeparateRequest
 
 RECENT_FILES = 10
@@ -73,6 +75,7 @@ class Controller(Desk):
         self._separate_request: SeparateRequest | None = None
         self._written: set[str] = set()
         self._closed = False
+        self.filing = Filing(self)
         relay.receive(self._arrived)
 
     # Asking
@@ -113,12 +116,10 @@ class Controller(Desk):
         return super().can_redo and not (self.separating and self.document.redo_changes_song)
 
     @property
-    def unexported(self) -> bool:
-        """Whether closing loses stems: made here, of a song of the user's own, and never written to a file."""
-        project = self.document.base
-        if project.song is None or project.song.path == paths.resource("demo", "demo.flac"):
-            return False
-        return bool(project.stems) and not any(lane.id in self._written for lane in project.stems)
+    def at_risk(self) -> bool:
+        """Whether closing loses something: what is not saved, unless its stems were exported and it never was."""
+        exported = any(lane.id in self._written for lane in self.document.base.stems)
+        return self.filing.unsaved and (self.filing.path is not None or not exported)
 
     def estimate_s(self, method: str, params: Mapping[str, ParamValue] | None = None) -> float | None:
         """Return about how long a method takes for this song, in seconds; None without a song.
@@ -136,14 +137,15 @@ class Controller(Desk):
     # Songs
 
     def open(self, path: Path) -> None:
-        """Read a song. What is open stays until the new one is there whole."""
-        from stemeditor.jobs.tasks import OpenRequest, open_song
+        """Read a song or a project. What is open stays until the new one is there whole."""
+        from stemeditor.jobs.projects import open_any
+        from stemeditor.jobs.tasks import OpenRequest
 
         if self._opening is not None:
             self.cancel_job(self._opening.id)
         request = OpenRequest(path, self.cache_folder)
         self._opening = self._start(
-            DISK, path.name, open_song, request, request.song_id, self._open_posted, self._opened
+            DISK, path.name, open_any, request, request.song_id, self._open_posted, self._opened
         )
 
     def open_demo(self) -> None:
@@ -274,6 +276,11 @@ class Controller(Desk):
         self._ongoing[job.id] = Ongoing(job, _ignore, done, failed)
         return job
 
+    def remember_file(self, path: Path) -> None:
+        """Note that a song or project was open lately."""
+        names = [str(path), *self.settings.names("recent_files")]
+        self.settings.set("recent_files", list(dict.fromkeys(names))[:RECENT_FILES])
+
     def notice(self, notice: Notice) -> None:
         """Tell the user something."""
         self.noticed.emit(notice)
@@ -370,23 +377,41 @@ class Controller(Desk):
         elif self.opening and not self.separating:
             self.grown.emit(tuple(lane.id for lane in self.project.lanes))
 
-    def _opened(self, song: Song) -> None:
+    def _opened(self, opened: Song | OpenedProject) -> None:
         left = self._leave_separation()
-        if self.document.previewing:
-            self.document.commit_preview("Open song", lambda preview: _with_song(preview, song))
+        if isinstance(opened, Song):
+            song, path, notice = opened, opened.path, opened.notice
+            if self.document.previewing:
+                self.document.commit_preview("Open song", lambda preview: _with_song(preview, song))
+            else:
+                self._rewind()
+                self.document.apply("Open song", lambda project: edits.open_song(song))
         else:
-            self._rewind()
-            self.document.apply("Open song", lambda project: edits.open_song(song))
+            path, notice = opened.path, self._opened_project(opened)
         self._opening = None
         self.dismiss_failed()
-        names = [str(song.path), *self.settings.names("recent_files")]
-        self.settings.set("recent_files", list(dict.fromkeys(names))[:RECENT_FILES])
-        if song.notice:
-            self.noticed.emit(Notice(WARNING, song.notice))
+        self.remember_file(path)
+        if notice:
+            self.noticed.emit(Notice(WARNING, notice))
         if left is not None:
             self.noticed.emit(left)
-        if self.settings.flag("separate_on_open"):
+        if self.settings.flag("separate_on_open") and not self.document.base.stems:
             self.separate(self.settings.text("method"))
+
+    def _opened_project(self, opened: OpenedProject) -> str:
+        """Show a project as it was left; return what the user should know of it, or ""."""
+        kept = opened.kept
+        self._rewind()
+        self.document.apply("Open project", lambda project: kept.project)
+        self.document.note_saved(kept.project, opened.path)
+        if kept.place.selection is not None:
+            self.set_selection(*kept.place.selection)
+        self.set_looping(kept.place.looping)
+        self.seek(kept.place.position)
+        if not kept.damaged:
+            return ""
+        names = ", ".join(f"“{name}”" for name in kept.damaged)
+        return f"“{opened.path.name}” is damaged: parts of {names} could not be read and are silent."
 
     def _leave_separation(self) -> Notice | None:
         """Stop taking apart a song that goes; return an offer to come back to it."""

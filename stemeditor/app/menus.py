@@ -8,7 +8,8 @@ from PySide6.QtCore import QObject, QPoint, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu, QMenuBar, QWidget
 
-from stemeditor.app.actions import LANE_MENU, TABLE, Actions, plain
+from stemeditor.app.actions import Actions, plain
+from stemeditor.app.table import LANE_MENU, TABLE
 from stemeditor.settings import Settings
 
 

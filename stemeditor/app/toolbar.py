@@ -24,7 +24,7 @@ class Toolbar(QFrame):
         self._worded: list[tuple[QPushButton, str]] = []
         self.transport = Transport(theme, actions)
         self.master = Master(theme)
-        self.open = self._button("Open", "open", "Open a song")
+        self.open = self._button("Open", "open", "Open a song or a project")
         self.separate = self._separate_button()
         self.method = self._tool("method", "Choose a method", "Choose a method and its parameters", 30, 14)
         self.compare = self._tool("compare", "Compare methods", "Compare methods, and test them blind", 34, 18)

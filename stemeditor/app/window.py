@@ -17,19 +17,16 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import (
     QAbstractButton,
     QApplication,
-    QFileDialog,
     QHBoxLayout,
-    QMainWindow,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
 
 from stemeditor.app.actions import Actions, takes_text
-from stemeditor.app.asking import CLOSE, EXPORT, ask_close, ask_time
+from stemeditor.app.asking import CLOSE, EXPORT, SAVE, ask_close
 from stemeditor.app.controller import Controller
 from stemeditor.app.job_state import ExportQuestion
-from stemeditor.app.lanes.controls import ValueSlider
 from stemeditor.app.lanes.lane_list import LaneList
 from stemeditor.app.lanes.overview import Overview, SongName
 from stemeditor.app.menus import Menus
@@ -38,6 +35,7 @@ from stemeditor.app.panels.jobs import NoticeBar, StatusBar
 from stemeditor.app.panels.welcome import Welcome
 from stemeditor.app.theme import Theme
 from stemeditor.app.toolbar import Toolbar
+from stemeditor.app.verbs import Verbs
 from stemeditor.app.viewport import Follower, Viewport
 
 _PLAYING_MS = 16
@@ -45,7 +43,7 @@ _IDLE_MS = 120
 _SETTLED_MS = 400
 
 
-class Window(QMainWindow):
+class Window(Verbs):
     """The one window of the program.
 
     Parameters
@@ -61,8 +59,8 @@ class Window(QMainWindow):
 
     def __init__(self, controller: Controller, theme: Theme) -> None:
         super().__init__()
-        self.controller: Controller = controller
-        self.viewport: Viewport = Viewport()
+        self.controller = controller
+        self.viewport = Viewport()
         self._follower = Follower(self.viewport)
         self._playing = False
         self._seen = (True, 1.0)
@@ -70,7 +68,7 @@ class Window(QMainWindow):
         self._may_go = False
         self._theme = theme
         self.actions_ = Actions(self, self)
-        self.lanes: LaneList = LaneList(theme, self.viewport, controller.paint)
+        self.lanes = LaneList(theme, self.viewport, controller.paint)
         self.overview = Overview(theme, self.viewport)
         self.toolbar = Toolbar(theme, self.actions_)
         self.transport, self.master = self.toolbar.transport, self.toolbar.master
@@ -96,133 +94,6 @@ class Window(QMainWindow):
         # Before anything plays: what starts later takes the time from it.
         QTimer.singleShot(_SETTLED_MS, self, self._warm)
 
-    # Verbs that need a dialog
-
-    def ask_open(self) -> None:
-        """Let the user choose a song."""
-        from stemeditor.audio.files import OPENABLE
-
-        recent = self.controller.settings.names("recent_files")
-        folder = str(Path(recent[0]).parent) if recent else ""
-        kinds = " ".join(f"*{ending}" for ending in OPENABLE)
-        path, _ = QFileDialog.getOpenFileName(self, "Open a song", folder, f"Sound and video ({kinds});;All files (*)")
-        if path:
-            self.controller.open(Path(path))
-
-    def separate(self) -> None:
-        """Take the song apart with the method that was chosen last."""
-        self.controller.separate(self.controller.settings.text("method"))
-
-    def _warm(self) -> None:
-        """Start what computes the chosen method, or the one that is used while none was chosen."""
-        if self.controller.closed:
-            return
-        from stemeditor.jobs.models import warm
-        from stemeditor.jobs.pool import NET
-
-        self.controller.paint(warm, self.controller.settings.text("method"), queue=NET)
-
-    def ask_separate(self) -> None:
-        """Show the methods."""
-        from stemeditor.app.panels.separate import SeparateDialog
-
-        SeparateDialog(self.controller, self).exec()
-
-    def ask_models(self) -> None:
-        """Show the networks of others."""
-        from stemeditor.app.panels.models import ModelsDialog
-
-        ModelsDialog(self.controller, self).exec()
-
-    def ask_compare(self) -> None:
-        """Show methods side by side."""
-        from stemeditor.app.panels.compare import CompareDialog
-
-        CompareDialog(self.controller, self._theme, self).exec()
-
-    def ask_export(self) -> None:
-        """Show what can be written."""
-        from stemeditor.app.panels.export import ExportDialog
-
-        if self.controller.document.base.song is not None:
-            ExportDialog(self.controller, self).exec()
-
-    def ask_export_lane(self) -> None:
-        """Show how the current lane can be written."""
-        from stemeditor.app.panels.export import ExportDialog
-
-        if self.controller.document.base.stems:
-            dialog = ExportDialog(self.controller, self)
-            dialog.stems.setChecked(True)
-            for item in (dialog.lanes.item(row) for row in range(dialog.lanes.count())):
-                chosen = item.data(Qt.ItemDataRole.UserRole) == self.controller.current_lane
-                item.setCheckState(Qt.CheckState.Checked if chosen else Qt.CheckState.Unchecked)
-            dialog.exec()
-
-    def ask_time(self) -> None:
-        """Let the user say where to go."""
-        rate = self.controller.project.rate
-        seconds = ask_time(self.controller.player.position / rate, self)
-        if seconds is not None:
-            self.go_to(round(seconds * rate))
-
-    def ask_settings(self) -> None:
-        """Show the settings."""
-        from stemeditor.app.panels.settings import SettingsDialog
-
-        SettingsDialog(self.controller.settings, self.controller.output, self).exec()
-
-    def show_shortcuts(self) -> None:
-        """Show all keys."""
-        from stemeditor.app.panels.settings import ShortcutsDialog
-
-        ShortcutsDialog(self).exec()
-
-    def show_about(self) -> None:
-        """Show version and licences."""
-        from stemeditor.app.panels.settings import AboutDialog
-
-        AboutDialog(self).exec()
-
-    def select_all(self) -> None:
-        """Select the whole song."""
-        self.controller.set_selection(0, self.controller.project.frames)
-
-    def go_to(self, frame: int) -> None:
-        """Put the playhead somewhere, and show it."""
-        self.controller.seek(frame)
-        self._follower.go(self.controller.player.position)
-
-    def close_song(self) -> None:
-        """Close the song; the window if there is none."""
-        if self.controller.project.song is None and not self.controller.opening:
-            self.close()
-        else:
-            self.controller.close_song()
-
-    def close_unasked(self) -> None:
-        """Close the window, whatever is lost: the program ends."""
-        self._may_go = True
-        self.close()
-
-    def escape(self) -> None:
-        """Get out of the nearest thing: a slider, a message, the selection, the newest job; one at a time."""
-        if isinstance(QApplication.focusWidget(), ValueSlider):
-            self.setFocus()
-        elif self.notices.isVisible():
-            self.notices.hide()
-            self.controller.dismiss_failed()
-        elif self.controller.dismiss_failed():
-            pass
-        elif self.controller.selection is not None:
-            self.controller.clear_selection()
-        else:
-            self.controller.cancel_newest()
-
-    def toggle_full_screen(self) -> None:
-        """Fill the screen, or no longer."""
-        self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
-
     def set_theme(self, theme: Theme) -> None:
         """Take other colours everywhere."""
         self._theme = theme
@@ -239,6 +110,15 @@ class Window(QMainWindow):
         """Show where sound goes; called when that changes."""
         status = self.controller.output.status
         self.status.output.setText(status.text)
+
+    def _warm(self) -> None:
+        """Start what computes the chosen method, or the one that is used while none was chosen."""
+        if self.controller.closed:
+            return
+        from stemeditor.jobs.models import warm
+        from stemeditor.jobs.pool import NET
+
+        self.controller.paint(warm, self.controller.settings.text("method"), queue=NET)
 
     # Events
 
@@ -275,11 +155,19 @@ class Window(QMainWindow):
             super().keyPressEvent(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: D102
-        answer = CLOSE if self._may_go or self.controller.closed else ask_close(self.controller, self)
+        free = self._may_go or self.controller.closed
+        if not free and self.controller.filing.saving:
+            # The program may end when what is being written is whole.
+            event.ignore()
+            self.controller.filing.when_saved(self.close)
+            return
+        answer = CLOSE if free else ask_close(self.controller, self)
         if answer != CLOSE:
             event.ignore()
             if answer == EXPORT:
                 self.ask_export()
+            elif answer == SAVE:
+                self.save(self.close_unasked)
             return
         geometry = bytes(self.saveGeometry().toBase64().data()).decode("ascii")
         self.controller.settings.set("window_geometry", geometry)
@@ -371,8 +259,12 @@ class Window(QMainWindow):
         self.lanes.show_project(project)
         self.overview.show_project(project)
         self.master.show_gain(project.master_gain)
-        title = project.song.title if project.song else ""
-        self.setWindowTitle(f"{title} – stemeditor" if title else "stemeditor")
+        filing = self.controller.filing
+        title = filing.path.stem if filing.path else project.song.title if project.song else ""
+        # Qt wants a place for the mark in the title of whatever bears it.
+        self.setWindowModified(False)
+        self.setWindowTitle(f"{_untouched(title)}[*] – stemeditor" if title else "stemeditor")
+        self.setWindowModified(filing.unsaved)
         self._name.show_song(project.song)
         self._order_tabs()
         self._show_transport()
@@ -466,6 +358,11 @@ class Window(QMainWindow):
         geometry = self.controller.settings.text("window_geometry")
         if geometry:
             self.restoreGeometry(QByteArray.fromBase64(geometry.encode("ascii")))
+
+
+def _untouched(title: str) -> str:
+    """Return a title as Qt must have it to show all of it: it takes "[*]" for the mark of what is not saved."""
+    return title.replace("[*]", "[*][*]")
 
 
 def _files(event: QDragEnterEvent | QDropEvent) -> list[Path]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+from stemeditor.project.description import Description, describe
 from stemeditor.project.history import History, Step
 from stemeditor.project.model import Project
 
@@ -17,8 +19,14 @@ class _Preview:
     rejoin: Callable[[Project, Project], Project]
 
 
+@dataclass(frozen=True, slots=True)
+class _File:
+    path: Path
+    holds: Description
+
+
 class Document:
-    """The present project, its history, what is on its way, and who wants to know. Main thread only.
+    """The present project, its history, where it is kept, what is on its way, and who wants to know. Main thread only.
 
     A *preview* is a result that is still being computed: it is shown and heard, edits reach it and can be taken back,
     but it is not part of the project until it is committed, so that a cancelled or failed job leaves nothing behind.
@@ -28,6 +36,8 @@ class Document:
     def __init__(self) -> None:
         self._history = History(Project())
         self._preview: _Preview | None = None
+        self._files: dict[str, _File] = {}
+        """By the ids of songs: undo may lead to another, and that has a file of its own."""
         self._listeners: list[Callable[[], None]] = []
 
     @property
@@ -64,6 +74,23 @@ class Document:
     def redo_changes_song(self) -> bool:
         """Whether redo leads to another song, or to none."""
         return self._history.after is not None and _song_id(self._history.after.state) != _song_id(self.base)
+
+    @property
+    def path(self) -> Path | None:
+        """The file that the project is kept in; None if there is none."""
+        file = self._files.get(_song_id(self.base))
+        return file.path if file else None
+
+    @property
+    def modified(self) -> bool:
+        """Whether the project is another than its file holds; not if it has none."""
+        file = self._files.get(_song_id(self.base))
+        return file is not None and file.holds != describe(self.base)
+
+    def note_saved(self, state: Project, path: Path) -> None:
+        """Note that a file holds a state of a project: the one that the project has from now on."""
+        self._files[_song_id(state)] = _File(path, describe(state))
+        self._tell()
 
     def listen(self, listener: Callable[[], None]) -> None:
         """Call `listener()` after every change of `shown` or of the history."""

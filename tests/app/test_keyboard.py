@@ -10,10 +10,10 @@ from PySide6.QtWidgets import QApplication, QInputDialog, QMessageBox
 from pytestqt.qtbot import QtBot
 
 from stemeditor.app import asking
-from stemeditor.app.actions import TABLE
 from stemeditor.app.application import Parts
 from stemeditor.app.messages import ERROR, Notice
 from stemeditor.app.panels.export import ExportDialog
+from stemeditor.app.table import TABLE
 from stemeditor.app.viewport import TALLEST
 from stemeditor.project import edits
 from tests.helpers.sounds import lane_of, music, song_of, write_wav
@@ -319,8 +319,8 @@ def test_closing_asks_only_if_something_is_lost(show: Show, asked: list[str]) ->
     parts = show()
     parts.window.close()
     assert parts.window.isVisible()
-    assert asked == ["The stems were not exported."]
-    asked.answer = "Close"
+    assert asked == ["“A song” is not saved."]
+    asked.answer = "Close without saving"
     parts.window.close()
     assert not parts.window.isVisible()
     assert len(asked) == 2

@@ -9,9 +9,9 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent, QKeySequence
 from PySide6.QtWidgets import QAbstractButton, QComboBox, QLineEdit, QSlider, QWidget
 from pytestqt.qtbot import QtBot
 
-from stemeditor.app.actions import TABLE
 from stemeditor.app.application import Parts
 from stemeditor.app.messages import BUG, ERROR, INFO, Notice
+from stemeditor.app.table import TABLE
 from stemeditor.app.theme import DARK, LIGHT
 from stemeditor.project import edits
 from stemeditor.settings import Settings

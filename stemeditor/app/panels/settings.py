@@ -18,10 +18,10 @@ from PySide6.QtWidgets import (
 )
 
 from stemeditor import __version__
-from stemeditor.app.actions import TABLE
 from stemeditor.app.audio_out import AudioOut
 from stemeditor.app.forms import Form
 from stemeditor.app.panels.passing import Passing
+from stemeditor.app.table import TABLE
 from stemeditor.settings import Settings, Value
 
 _DEVICE = "output_device"

@@ -8,7 +8,6 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QApplication, QDialog, QLabel, QMessageBox
 from pytestqt.qtbot import QtBot
 
-from stemeditor.app.actions import TABLE
 from stemeditor.app.application import Parts
 from stemeditor.app.job_state import ExportQuestion, JobState
 from stemeditor.app.messages import BUG, Notice
@@ -18,6 +17,7 @@ from stemeditor.app.panels.jobs import StatusBar, time_left
 from stemeditor.app.panels.presets import duration_text
 from stemeditor.app.panels.separate import SeparateDialog
 from stemeditor.app.panels.settings import AboutDialog, SettingsDialog, ShortcutsDialog
+from stemeditor.app.table import TABLE
 from stemeditor.app.theme import DARK
 from stemeditor.jobs import models
 from stemeditor.jobs.export import ExportRequest, FilesExist, TooLoud

@@ -9,6 +9,7 @@ from PySide6.QtCore import QStandardPaths
 from PySide6.QtWidgets import QAbstractButton, QFileDialog, QInputDialog, QMessageBox, QPushButton, QWidget
 
 from stemeditor import paths
+from stemeditor.app.actions import plain
 from stemeditor.app.controller import Controller
 from stemeditor.app.lanes.ruler import clock, seconds_of
 from stemeditor.project.model import Song
@@ -17,16 +18,29 @@ from stemeditor.project.storage import ENDING
 CLOSE = "close"
 SAVE = "save"
 EXPORT = "export"
+GO_BACK = "go back"
 STAY = "stay"
+
+_NAMED = 3
+_LONGEST = 40
 
 
 def ask_close(controller: Controller, parent: QWidget) -> str:
-    """Ask whether the window may close although something is lost; return `CLOSE`, `SAVE`, `EXPORT` or `STAY`.
+    """Ask whether the window may close although something is lost.
 
     Nothing is asked where nothing is lost.
+
+    Returns
+    -------
+    str
+        `CLOSE`, `STAY`, `SAVE` or `EXPORT` (what is open), or `GO_BACK` (to what was closed, and would be lost).
     """
-    if not controller.separating and not controller.at_risk:
+    at_risk = controller.filing.at_risk
+    if not controller.separating and not at_risk:
         return CLOSE
+    here = [project for project in at_risk if project is controller.document.base]
+    names = [f"“{_short(controller.filing.name(project))}”" for project in at_risk]
+    path = controller.filing.path
     box = QMessageBox(parent)
     box.setWindowTitle("Close stemeditor")
     box.setIcon(QMessageBox.Icon.Question)
@@ -36,25 +50,42 @@ def ask_close(controller: Controller, parent: QWidget) -> str:
     if controller.separating:
         box.setText("The song is still being taken apart.")
         texts.append("What is done so far is kept: asked again, the separation goes on where it was.")
-    path = controller.filing.path
-    if controller.at_risk:
-        if not texts:
-            song = controller.document.base.song
-            name = path.stem if path else song.title if song else ""
-            box.setText(f"“{name}” is not saved.")
-        texts.append("What you changed since you saved it is lost." if path else "Its stems are lost otherwise.")
+    if at_risk:
+        text = f"{listed(names)} {'is' if len(names) == 1 else 'are'} not saved."
+        if texts:
+            texts.append(text)
+        else:
+            box.setText(text)
+        whose = "Its" if len(names) == 1 else "Their"
+        changed = here and path is not None and len(names) == 1
+        lost = "What you changed since you saved it is" if changed else f"{whose} stems are"
+        texts.append(f"{lost} lost when the window closes.")
+    if here:
         save = box.addButton("Save" if path else "Save…", QMessageBox.ButtonRole.AcceptRole)
         answers[save] = SAVE
         if path is None:
             answers[box.addButton("Export…", QMessageBox.ButtonRole.ActionRole)] = EXPORT
+    elif at_risk:
+        answers[box.addButton(plain(f"Go back to {names[0]}"), QMessageBox.ButtonRole.ActionRole)] = GO_BACK
     box.setInformativeText("\n".join(texts))
-    word = "Close without saving" if controller.at_risk else "Close"
+    word = "Close without saving" if at_risk else "Close"
     answers[box.addButton(word, QMessageBox.ButtonRole.DestructiveRole)] = CLOSE
     stay = box.addButton(QMessageBox.StandardButton.Cancel)
     box.setDefaultButton(save or stay)
     box.setEscapeButton(stay)
     box.exec()
     return answers.get(box.clickedButton(), STAY)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
+
+
+def listed(names: list[str]) -> str:
+    """Return names as a sentence has them, three at most."""
+    if len(names) > _NAMED:
+        return f"{', '.join(names[: _NAMED - 1])} and {len(names) - _NAMED + 1} others"
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def ask_save_as(song: Song, path: Path | None, parent: QWidget) -> Path | None:

@@ -115,11 +115,9 @@ class Controller(Desk):
         """Whether redo brings a step back; not to another song while this one is taken apart."""
         return super().can_redo and not (self.separating and self.document.redo_changes_song)
 
-    @property
-    def at_risk(self) -> bool:
-        """Whether closing loses something: what is not saved, unless its stems were exported and it never was."""
-        exported = any(lane.id in self._written for lane in self.document.base.stems)
-        return self.filing.unsaved and (self.filing.path is not None or not exported)
+    def was_exported(self, project: Project) -> bool:
+        """Whether stems of a project, as they are now, were written to files."""
+        return any(lane.id in self._written for lane in project.stems)
 
     def estimate_s(self, method: str, params: Mapping[str, ParamValue] | None = None) -> float | None:
         """Return about how long a method takes for this song, in seconds; None without a song.
@@ -163,6 +161,21 @@ class Controller(Desk):
         self.document.apply("Close song", lambda project: Project())
         if left is not None:
             self.noticed.emit(left)
+
+    def go_back_to(self, song: Song) -> bool:
+        """Undo, or redo, until a song is there again; whether it is. What is on its way is stopped."""
+        self.cancel_separation()
+        if self._opening is not None:
+            self.cancel_job(self._opening.id)
+
+        def there() -> bool:
+            return self.project.song is not None and self.project.song.id == song.id
+
+        while self.can_undo and not there():
+            self.undo()
+        while self.can_redo and not there():
+            self.redo()
+        return there()
 
     def separate(self, method: str = "", params: Mapping[str, ParamValue] | None = None) -> None:
         """Take the song apart with a method of the registry; the default one if none is named.
@@ -421,12 +434,7 @@ class Controller(Desk):
         self.cancel_separation()
 
         def go_back() -> None:
-            self.cancel_separation()
-            if self._opening is not None:
-                self.cancel_job(self._opening.id)
-            while self.can_undo and (self.project.song is None or self.project.song.id != request.song.id):
-                self.undo()
-            if self.project.song is not None and self.project.song.id == request.song.id:
+            if self.go_back_to(request.song):
                 self.separate(request.method, request.params)
 
         text = f"“{request.song.title}” was still being taken apart; that was stopped."

@@ -10,6 +10,7 @@ from stemeditor import paths
 from stemeditor.errors import UserError
 from stemeditor.jobs.pool import DISK
 from stemeditor.project.description import Place
+from stemeditor.project.model import Project
 
 if TYPE_CHECKING:
     from stemeditor.app.controller import Controller
@@ -52,14 +53,35 @@ class Filing:
 
     @property
     def unsaved(self) -> bool:
-        """Whether there is something that its file does not hold, or that has no file: stems of the user's own song."""
-        project = self._document.base
-        if self.path is not None:
-            return self._document.modified
+        """Whether the present project is another than its file holds, or has stems and no file."""
+        return self.is_unsaved(self._document.base)
+
+    @property
+    def at_risk(self) -> tuple[Project, ...]:
+        """What is lost when the program ends, of all that one can come back to; the present project comes first.
+
+        What never had a file and was exported is not.
+        """
+        kept = self._document.path_of
+        return tuple(
+            project
+            for project in self._document.projects
+            if self.is_unsaved(project) and (kept(project) or not self._controller.was_exported(project))
+        )
+
+    def is_unsaved(self, project: Project) -> bool:
+        """Whether a project is another than its file holds, or has stems and no file. The demo's are nobody's."""
+        if self._document.path_of(project) is not None:
+            return self._document.modified(project)
         own = project.song is not None and project.song.path != paths.resource("demo", "demo.flac")
         return own and bool(project.stems)
 
-    def save(self, path: Path | None = None, then: Callable[[], None] | None = None) -> None:
+    def name(self, project: Project) -> str:
+        """Return what a project is called: as its file if it has one, else as its song."""
+        path = self._document.path_of(project)
+        return path.stem if path else project.song.title if project.song else ""
+
+    def save(self, path: Path | None = None, then: Callable[[], object] | None = None) -> None:
         """Write the project to its file, or to another, which is its file from now on.
 
         Parameters

@@ -64,14 +64,14 @@ class Verbs(QMainWindow):
 
         CompareDialog(self.controller, self._theme, self).exec()
 
-    def save(self, then: Callable[[], None] | None = None) -> None:
+    def save(self, then: Callable[[], object] | None = None) -> None:
         """Save the project, into a file of the user's choice if it has none; `then()` follows once it is written."""
         if self.controller.filing.path is None:
             self.ask_save_as(then)
         else:
             self.controller.filing.save(then=then)
 
-    def ask_save_as(self, then: Callable[[], None] | None = None) -> None:
+    def ask_save_as(self, then: Callable[[], object] | None = None) -> None:
         """Save the project into a file of the user's choice."""
         song, filing = self.controller.document.base.song, self.controller.filing
         path = ask_save_as(song, filing.path, self) if song is not None else None

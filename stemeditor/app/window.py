@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 )
 
 from stemeditor.app.actions import Actions, takes_text
-from stemeditor.app.asking import CLOSE, EXPORT, SAVE, ask_close
+from stemeditor.app.asking import CLOSE, EXPORT, GO_BACK, SAVE, ask_close
 from stemeditor.app.controller import Controller
 from stemeditor.app.job_state import ExportQuestion
 from stemeditor.app.lanes.lane_list import LaneList
@@ -167,7 +167,11 @@ class Window(Verbs):
             if answer == EXPORT:
                 self.ask_export()
             elif answer == SAVE:
-                self.save(self.close_unasked)
+                self.save(self.close)
+            elif answer == GO_BACK:
+                song = self.controller.filing.at_risk[0].song
+                assert song is not None
+                self.controller.go_back_to(song)
             return
         geometry = bytes(self.saveGeometry().toBase64().data()).decode("ascii")
         self.controller.settings.set("window_geometry", geometry)
@@ -260,7 +264,7 @@ class Window(Verbs):
         self.overview.show_project(project)
         self.master.show_gain(project.master_gain)
         filing = self.controller.filing
-        title = filing.path.stem if filing.path else project.song.title if project.song else ""
+        title = filing.name(project)
         # Qt wants a place for the mark in the title of whatever bears it.
         self.setWindowModified(False)
         self.setWindowTitle(f"{_untouched(title)}[*] – stemeditor" if title else "stemeditor")
@@ -311,7 +315,8 @@ class Window(Verbs):
             return "Ready"
         audio = project.song.sound.audio
         kind = "mono" if audio.channels == 1 else "stereo"
-        words = f"{project.song.path.name}  ·  {audio.rate / 1000:g} kHz {kind}"
+        file = self.controller.filing.path or project.song.path
+        words = f"{file.name}  ·  {audio.rate / 1000:g} kHz {kind}"
         if self.controller.selection is not None:
             start, stop = self.controller.selection
             words += f"  ·  selected {(stop - start) / audio.rate:.2f} s"

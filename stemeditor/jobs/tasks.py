@@ -26,6 +26,7 @@ from stemeditor.methods.base import Learner, Method, MethodInfo, Narrow, ParamVa
 from stemeditor.methods.ensemble import JOIN
 from stemeditor.methods.exported import exactly
 from stemeditor.progress import Part, Progress
+from stemeditor.project import storage
 from stemeditor.project.model import RESIDUAL_ROLE, Lane, Song, Sound
 from stemeditor.weights import store as weights
 
@@ -152,6 +153,8 @@ def open_song(request: OpenRequest, progress: Progress) -> Song:
         If the file cannot be read, with words for the user.
     """
     progress.advance(0.0, "Reading")
+    if storage.is_project(request.path):
+        raise FileProblem(f"“{request.path.name}” is a project, not a song.", "Open it in the window.")
     info = files.probe(request.path)
     store: SoundStore | None = None
     peaks: Peaks | None = None

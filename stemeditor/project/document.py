@@ -76,16 +76,27 @@ class Document:
         return self._history.after is not None and _song_id(self._history.after.state) != _song_id(self.base)
 
     @property
-    def path(self) -> Path | None:
-        """The file that the project is kept in; None if there is none."""
-        file = self._files.get(_song_id(self.base))
-        return file.path if file else None
+    def projects(self) -> tuple[Project, ...]:
+        """The projects with a song that one can come back to, each as it was left; the present one comes first."""
+        left = {_song_id(state): state for state in self._history.states if state.song is not None}
+        left.pop(_song_id(self.base), None)
+        here = () if self.base.song is None else (self.base,)
+        return (*here, *reversed(left.values()))
 
     @property
-    def modified(self) -> bool:
-        """Whether the project is another than its file holds; not if it has none."""
-        file = self._files.get(_song_id(self.base))
-        return file is not None and file.holds != describe(self.base)
+    def path(self) -> Path | None:
+        """The file that the present project is kept in; None if there is none."""
+        return self.path_of(self.base)
+
+    def path_of(self, project: Project) -> Path | None:
+        """Return the file that a project is kept in; None if there is none."""
+        file = self._files.get(_song_id(project))
+        return file.path if file else None
+
+    def modified(self, project: Project) -> bool:
+        """Whether a project is another than its file holds; not if it has none."""
+        file = self._files.get(_song_id(project))
+        return file is not None and file.holds != describe(project)
 
     def note_saved(self, state: Project, path: Path) -> None:
         """Note that a file holds a state of a project: the one that the project has from now on."""

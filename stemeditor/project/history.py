@@ -52,6 +52,11 @@ class History:
         return self._steps[self._index].state
 
     @property
+    def states(self) -> tuple[Project, ...]:
+        """All states that undo and redo lead to, and the present one, in the order in which they came to be."""
+        return tuple(step.state for step in self._steps)
+
+    @property
     def preview(self) -> Project | None:
         """What was shown of a result on its way when this was the present; None if none was."""
         return self._steps[self._index].preview

@@ -295,17 +295,17 @@ def test_a_closed_song_is_opened_again_by_undo(controller, qtbot: QtBot, song_pa
 def test_stems_are_lost_until_they_were_written(
     controller, qtbot: QtBot, song_path: Path, tmp_path: Path, method: Halves
 ) -> None:
-    assert not controller.at_risk
+    assert not controller.filing.at_risk
     open_song(controller, qtbot, song_path)
-    assert not controller.at_risk
+    assert not controller.filing.at_risk
     separate(controller, qtbot, method)
-    assert controller.at_risk
+    assert controller.filing.at_risk
     project = controller.project
     controller.export(ExportRequest(project.song, stem_items(project), tmp_path / "out", "{stem}"))
     qtbot.waitUntil(lambda: not controller.jobs, timeout=10000)
-    assert not controller.at_risk
+    assert not controller.filing.at_risk
     separate(controller, qtbot, method)
-    assert controller.at_risk
+    assert controller.filing.at_risk
 
 
 def test_a_second_separation_keeps_what_was_set_on_stems_of_the_same_name(

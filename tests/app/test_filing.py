@@ -16,10 +16,10 @@ from stemeditor.app.application import Parts
 from stemeditor.app.messages import ERROR, WARNING
 from stemeditor.errors import FileProblem
 from stemeditor.jobs.projects import open_any
-from stemeditor.jobs.tasks import OpenRequest
+from stemeditor.jobs.tasks import OpenRequest, open_song
 from stemeditor.progress import Silent
 from stemeditor.project import description, edits, storage
-from tests.helpers.sounds import lane_of, music, write_wav
+from tests.helpers.sounds import lane_of, music, song_of, write_wav
 
 Show = Callable[[], Parts]
 
@@ -41,6 +41,26 @@ def marked(parts: Parts) -> bool:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "Mix [*] 1.stemeditor"
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the user answers to the questions to come, by the words on the button; what was asked lies behind."""
+
+    class Answers(list):
+        asked: list[str]
+
+    given = Answers()
+    given.asked = []
+
+    def exec_(box: object) -> int:
+        given.asked.append(f"{box.text()} {box.informativeText()}")
+        wanted = given.pop(0)
+        next(button for button in box.buttons() if button.text().replace("&", "") == wanted).click()
+        return 0
+
+    monkeypatch.setattr(asking.QMessageBox, "exec", exec_)
+    return given
 
 
 def test_a_project_comes_back_as_it_was_left(show: Show, qtbot: QtBot, path: Path) -> None:
@@ -198,25 +218,17 @@ def test_a_project_that_cannot_be_read_costs_nothing(show: Show, qtbot: QtBot, p
 
 
 def test_closing_asks_what_to_do_about_what_is_not_saved(
-    show: Show, qtbot: QtBot, path: Path, monkeypatch: pytest.MonkeyPatch
+    show: Show, qtbot: QtBot, path: Path, answers: list[str]
 ) -> None:
     parts = show()
     save(parts, qtbot, path)
-    asked: list[str] = []
-
-    def answer(box: object) -> int:
-        asked.append(box.text())
-        words = [button.text() for button in box.buttons()]
-        assert "Save" in words
-        assert "Export…" not in words, "it has a file"
-        next(button for button in box.buttons() if button.text() == "Save").click()
-        return 0
-
-    monkeypatch.setattr(asking.QMessageBox, "exec", answer)
     parts.controller.set_muted("drums", True)
+    answers.append("Save")
     parts.window.close()
     qtbot.waitUntil(lambda: not parts.window.isVisible(), timeout=10000)
-    assert asked == ["“Mix [*] 1” is not saved."]
+    assert answers.asked == [
+        "“Mix [*] 1” is not saved. What you changed since you saved it is lost when the window closes."
+    ]
     kept = storage.load(path, path.parent / "session", "new", Silent())
     assert kept.project.lanes[2].muted
 
@@ -241,15 +253,67 @@ def test_a_window_closes_when_what_is_being_written_is_whole(
     assert storage.is_project(path)
 
 
+def test_what_was_closed_without_being_saved_is_not_lost_unasked(
+    show: Show, qtbot: QtBot, answers: list[str], tmp_path: Path, path: Path
+) -> None:
+    parts = show()
+    controller, window = parts.controller, parts.window
+    open_file(parts, qtbot, write_wav(tmp_path / "Other.wav", music(1.0)))
+    controller.close_song()
+    answers.append("Go back to “A song”")
+    window.close()
+    assert window.isVisible()
+    assert answers.asked == ["“A song” is not saved. Its stems are lost when the window closes."]
+    assert controller.project.song.title == "A song"
+    assert len(controller.project.stems) == 4
+    save(parts, qtbot, path)
+    window.close()
+    assert not window.isVisible()
+    assert len(answers.asked) == 1
+
+
+def test_what_was_undone_can_be_gone_back_to(show: Show, qtbot: QtBot, answers: list[str]) -> None:
+    parts = show()
+    parts.controller.undo()
+    assert parts.controller.project.song is None
+    answers.append("Go back to “A song”")
+    parts.window.close()
+    assert len(parts.controller.project.stems) == 4
+
+
+def test_saving_at_the_end_asks_about_the_others_too(
+    show: Show, qtbot: QtBot, answers: list[str], path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = show()
+    lanes = (lane_of("piano", music(1.0)),)
+    other = replace(song_of(music(1.0), path=Path("Other.wav")), id="other")
+    parts.controller.document.apply("Open song", lambda project: edits.add_stems(edits.open_song(other), lanes, "Test"))
+    monkeypatch.setattr(verbs, "ask_save_as", lambda song, known, parent: path)
+    answers += ["Save…", "Close without saving"]
+    parts.window.close()
+    qtbot.waitUntil(lambda: not parts.window.isVisible(), timeout=10000)
+    assert answers.asked == [
+        "“Other” and “A song” are not saved. Their stems are lost when the window closes.",
+        "“A song” is not saved. Its stems are lost when the window closes.",
+    ]
+    assert storage.is_project(path)
+
+
+def test_many_names_are_a_few_and_a_number() -> None:
+    assert asking.listed(["A"]) == "A"
+    assert asking.listed(["A", "B", "C"]) == "A, B and C"
+    assert asking.listed(["A", "B", "C", "D"]) == "A, B and 2 others"
+
+
 def test_the_demo_may_go_unless_it_was_saved(parts: Parts, qtbot: QtBot, path: Path) -> None:
     open_file(parts, qtbot, paths.resource("demo", "demo.flac"))
     controller = parts.controller
     stem = lane_of("vocals", controller.project.song.sound.audio.samples * np.float32(0.5))
     controller.document.apply("Separate", lambda project: edits.add_stems(project, (stem,), "Test"))
-    assert not controller.at_risk
+    assert not controller.filing.at_risk
     save(parts, qtbot, path)
     controller.set_muted("vocals", True)
-    assert controller.at_risk
+    assert controller.filing.at_risk
 
 
 # The dialog
@@ -293,6 +357,8 @@ def test_songs_and_projects_are_told_apart_by_what_is_in_them(tmp_path: Path) ->
     opened = open_any(OpenRequest(tmp_path / "Song.mp3", tmp_path / "s"), Silent())
     assert opened.path == tmp_path / "Song.mp3"
     assert opened.kept.project.song.title == "Song"
+    with pytest.raises(FileProblem, match="is a project, not a song"):
+        open_song(OpenRequest(tmp_path / "Song.mp3", tmp_path / "s"), Silent())
     (tmp_path / "no.stemeditor").write_text("nothing")
     for name in ("no.stemeditor", "nowhere.stemeditor"):
         with pytest.raises(FileProblem):

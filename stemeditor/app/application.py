@@ -170,7 +170,7 @@ def main(files: list[Path]) -> int:
 
     def after_first_paint() -> None:
         start_sound(parts)
-        if files:
+        if not parts.window.ask_leftovers() and files:
             parts.controller.open(files[0])
 
     QTimer.singleShot(0, parts.window, after_first_paint)

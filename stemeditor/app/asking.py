@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QStandardPaths
 from PySide6.QtWidgets import QAbstractButton, QFileDialog, QInputDialog, QMessageBox, QPushButton, QWidget
@@ -15,11 +16,18 @@ from stemeditor.app.lanes.ruler import clock, seconds_of
 from stemeditor.project.model import Song
 from stemeditor.project.storage import ENDING
 
+if TYPE_CHECKING:
+    from stemeditor.jobs.rescue import Leftover
+
 CLOSE = "close"
 SAVE = "save"
 EXPORT = "export"
 GO_BACK = "go back"
 STAY = "stay"
+
+BRING_BACK = "bring back"
+DISCARD = "discard"
+LATER = "later"
 
 _NAMED = 3
 _LONGEST = 40
@@ -86,6 +94,23 @@ def listed(names: list[str]) -> str:
     if len(names) > _NAMED:
         return f"{', '.join(names[: _NAMED - 1])} and {len(names) - _NAMED + 1} others"
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def ask_leftover(leftover: Leftover, parent: QWidget) -> str:
+    """Ask what is to become of what was not saved when the program ended: `BRING_BACK`, `DISCARD` or `LATER`."""
+    box = QMessageBox(parent)
+    box.setWindowTitle("Not saved")
+    box.setIcon(QMessageBox.Icon.Question)
+    box.setText(f"“{_short(leftover.title)}” was not saved when stemeditor ended.")
+    box.setInformativeText("It can be brought back as it was some seconds before.")
+    bring_back = box.addButton("Bring it back", QMessageBox.ButtonRole.AcceptRole)
+    discard = box.addButton("Discard it", QMessageBox.ButtonRole.DestructiveRole)
+    later = box.addButton("Ask me later", QMessageBox.ButtonRole.RejectRole)
+    box.setDefaultButton(bring_back)
+    box.setEscapeButton(later)
+    box.exec()
+    answers: dict[QAbstractButton, str] = {bring_back: BRING_BACK, discard: DISCARD}
+    return answers.get(box.clickedButton(), LATER)
 
 
 def ask_save_as(song: Song, path: Path | None, parent: QWidget) -> Path | None:

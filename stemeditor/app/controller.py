@@ -1,8 +1,8 @@
-"""The verbs of the program that take long, above those that do not (`desk`). No widgets in here."""
+"""The verbs of the program that take long: opening, separating, exporting. No widgets in here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,14 +11,15 @@ from PySide6.QtCore import Signal
 
 from stemeditor import paths
 from stemeditor.app.audio_out import AudioOut
-from stemeditor.app.desk import Desk
 from stemeditor.app.filing import Filing
-from stemeditor.app.job_state import ExportQuestion, JobState, Ongoing
-from stemeditor.app.messages import INFO, WARNING, Notice, notice_of
+from stemeditor.app.job_state import ExportQuestion
+from stemeditor.app.messages import INFO, WARNING, Notice
+from stemeditor.app.recovery import Recovery
 from stemeditor.app.relay import Relay
+from stemeditor.app.workshop import Workshop, ignore
 from stemeditor.errors import UserError
-from stemeditor.jobs.job import Advanced, Crashed, Done, Event, Failed, Job, Posted, Started, Stopped
-from stemeditor.jobs.pool import COMPUTE, DISK, VIEW, Pool
+from stemeditor.jobs.job import Job
+from stemeditor.jobs.pool import COMPUTE, DISK, Pool
 from stemeditor.methods.base import ParamValue, Remark
 from stemeditor.mixing.player import Player
 from stemeditor.project import edits
@@ -28,27 +29,20 @@ from stemeditor.settings import Settings
 
 if TYPE_CHECKING:
     from stemeditor.jobs.projects import OpenedProject
+    from stemeditor.jobs.rescue import Leftover
     from stemeditor.jobs.tasks import SeparateRequest
 
 RECENT_FILES = 10
 
 
-def _ignore(piece: object) -> None:
-    """A job whose pieces nobody needs."""
-
-
-class Controller(Desk):
+class Controller(Workshop):
     """What a person can do, as methods. Main thread only.
 
-    Every verb returns at once. What takes long runs in the pool on a frozen request; answers come back through the
-    relay, and one whose question is no longer asked is dropped.
+    Every verb returns at once. What takes long runs in the background (`workshop`), on a frozen request.
     """
 
     grown = Signal(object)
     """(tuple of lane ids): more of their sound is final."""
-    jobs_changed = Signal()
-    noticed = Signal(object)
-    """(Notice)"""
     asked = Signal(object)
     """(ExportQuestion)"""
 
@@ -62,28 +56,18 @@ class Controller(Desk):
         pool: Pool,
         cache_folder: Path,
     ) -> None:
-        super().__init__(document, player)
+        super().__init__(document, player, relay, pool)
         self.output = output
         self.settings = settings
-        self.pool = pool
-        self._relay = relay
         self.cache_folder = cache_folder
-        self._ongoing: dict[int, Ongoing] = {}
-        self._states: dict[int, JobState] = {}
         self._opening: Job | None = None
         self._separation: Job | None = None
         self._separate_request: SeparateRequest | None = None
         self._written: set[str] = set()
-        self._closed = False
         self.filing = Filing(self)
-        relay.receive(self._arrived)
+        self.recovery = Recovery(self, paths.data_folder() / "unsaved")
 
     # Asking
-
-    @property
-    def jobs(self) -> tuple[JobState, ...]:
-        """Jobs that wait, run, or failed and were not dismissed; oldest first."""
-        return tuple(self._states.values())
 
     @property
     def opening(self) -> bool:
@@ -99,11 +83,6 @@ class Controller(Desk):
     def can_separate(self) -> bool:
         """Whether there is a song and nothing else is being done to it."""
         return self.document.base.song is not None and not self.separating and not self.opening
-
-    @property
-    def closed(self) -> bool:
-        """Whether the program is ending."""
-        return self._closed
 
     @property
     def can_undo(self) -> bool:
@@ -134,17 +113,28 @@ class Controller(Desk):
 
     # Songs
 
-    def open(self, path: Path) -> None:
-        """Read a song or a project. What is open stays until the new one is there whole."""
+    def open(self, path: Path, leftover: Leftover | None = None) -> None:
+        """Read a song or a project. What is open stays until the new one is there whole.
+
+        Parameters
+        ----------
+        path
+            The file.
+        leftover
+            What the file is, if an earlier run of the program left it: the user knows nothing of it.
+        """
         from stemeditor.jobs.projects import open_any
         from stemeditor.jobs.tasks import OpenRequest
 
         if self._opening is not None:
             self.cancel_job(self._opening.id)
         request = OpenRequest(path, self.cache_folder)
-        self._opening = self._start(
-            DISK, path.name, open_any, request, request.song_id, self._open_posted, self._opened
-        )
+        title = leftover.title if leftover else path.name
+
+        def opened(result: Song | OpenedProject) -> None:
+            self._opened(result, leftover)
+
+        self._opening = self._start(DISK, title, open_any, request, request.song_id, self._open_posted, opened)
 
     def open_demo(self) -> None:
         """Read the song that is shipped."""
@@ -211,36 +201,6 @@ class Controller(Desk):
         if self._separation is not None:
             self.cancel_job(self._separation.id)
 
-    def cancel_job(self, job_id: int) -> None:
-        """Stop a job. The window forgets it now; the worker obeys as soon as it looks up."""
-        ongoing = self._ongoing.pop(job_id, None)
-        if ongoing is None:
-            return
-        ongoing.job.cancel()
-        self._forget(ongoing.job)
-        self._states.pop(job_id, None)
-        self.jobs_changed.emit()
-
-    def cancel_newest(self) -> None:
-        """Stop the job that was begun last, whatever it does."""
-        under_way = [state.id for state in self.jobs if state.state != "failed"]
-        if under_way:
-            self.cancel_job(under_way[-1])
-
-    def dismiss_failed(self) -> bool:
-        """Forget all failed jobs; returns whether there were any."""
-        failed = [state.id for state in self.jobs if state.state == "failed"]
-        for job_id in failed:
-            del self._states[job_id]
-        if failed:
-            self.jobs_changed.emit()
-        return bool(failed)
-
-    def dismiss_job(self, job_id: int) -> None:
-        """Forget a failed job."""
-        if self._states.pop(job_id, None) is not None:
-            self.jobs_changed.emit()
-
     def export(self, request: Any) -> None:
         """Write files (an `ExportRequest`). If it needs the user's word, `asked` says so and nothing was written."""
         from stemeditor.jobs.export import FilesExist, TooLoud, export_stems
@@ -258,45 +218,12 @@ class Controller(Desk):
             self._exported(result)
 
         title = f"Export {request.song.title}"
-        self._start(DISK, title, export_stems, request, request.song.id, _ignore, written, needs_word)
-
-    def compute(
-        self,
-        title: str,
-        work: Callable[..., Any],
-        request: object,
-        posted: Callable[[object], None],
-        done: Callable[[Any], None],
-        failed: Callable[[UserError], bool],
-        queue: str = COMPUTE,
-    ) -> Job:
-        """Run long work of a panel behind the others of a queue; what it gives is told here, in the main thread."""
-        return self._start(queue, title, work, request, "", posted, done, failed)
-
-    def paint(
-        self,
-        work: Callable[..., Any],
-        request: object,
-        done: Callable[[Any], None] = _ignore,
-        queue: str = VIEW,
-        failed: Callable[[UserError], bool] = lambda error: True,
-    ) -> Job:
-        """Compute something for the eye in the background; `done(result)` is called here, in the main thread.
-
-        The window shows nothing of it. Cancel the job to forget it.
-        """
-        job = self.pool.submit(queue, "", work, request)
-        self._ongoing[job.id] = Ongoing(job, _ignore, done, failed)
-        return job
+        self._start(DISK, title, export_stems, request, request.song.id, ignore, written, needs_word)
 
     def remember_file(self, path: Path) -> None:
         """Note that a song or project was open lately."""
         names = [str(path), *self.settings.names("recent_files")]
         self.settings.set("recent_files", list(dict.fromkeys(names))[:RECENT_FILES])
-
-    def notice(self, notice: Notice) -> None:
-        """Tell the user something."""
-        self.noticed.emit(notice)
 
     def close(self) -> None:
         """End everything in the background; harmless when repeated."""
@@ -306,63 +233,10 @@ class Controller(Desk):
         self._relay.close()
         self.player.pause()
         self.pool.close()
+        self.recovery.close()
         self.output.close()
 
     # Inside
-
-    def _start(
-        self,
-        queue: str,
-        title: str,
-        work: Callable[..., Any],
-        request: object,
-        owner: str,
-        posted: Callable[[object], None],
-        done: Callable[[Any], None],
-        failed: Callable[[UserError], bool] = lambda error: False,
-    ) -> Job:
-        job = self.pool.submit(queue, title, work, request, owner)
-        self._ongoing[job.id] = Ongoing(job, posted, done, failed)
-        self._states[job.id] = JobState(job.id, title, owner)
-        self.jobs_changed.emit()
-        return job
-
-    def _arrived(self, event: Event) -> None:
-        job = event.job
-        ongoing = self._ongoing.get(job.id)
-        if ongoing is None or ongoing.job is not job or self._closed:
-            if isinstance(event, Crashed):
-                notice_of(event.error)  # nobody waits for it any more, but a bug is a bug: into the log
-            return
-        if isinstance(event, Started):
-            self._state(job, state="running")
-        elif isinstance(event, Advanced):
-            self._state(job, fraction=event.fraction, text=event.text, left_s=event.left_s)
-        elif isinstance(event, Posted):
-            ongoing.posted(event.piece)
-        else:
-            self._ended(ongoing, event)
-
-    def _ended(self, ongoing: Ongoing, event: Done | Stopped | Failed | Crashed) -> None:
-        job = ongoing.job
-        del self._ongoing[job.id]
-        if isinstance(event, Done):
-            ongoing.done(event.result)
-            self._forget(job)
-            self._states.pop(job.id, None)
-        else:
-            self._forget(job)
-            if isinstance(event, Failed) and not ongoing.failed(event.error):
-                self._state(job, state="failed", text=event.error.message, hint=event.error.hint, left_s=None)
-                self.noticed.emit(notice_of(event.error))
-            else:
-                self._states.pop(job.id, None)
-                if isinstance(event, Crashed) and (notice := notice_of(event.error)) is not None:
-                    self.noticed.emit(notice)
-                    ongoing.failed(UserError(notice.text, notice.hint))
-        if job.title:
-            self.jobs_changed.emit()
-            self.transport_changed.emit()
 
     def _forget(self, job: Job) -> None:
         """Drop what a job that is over left half done."""
@@ -374,12 +248,6 @@ class Controller(Desk):
             self._separation = None
             self.document.drop_preview()
 
-    def _state(self, job: Job, **fields: Any) -> None:
-        if job.id not in self._states:
-            return
-        self._states[job.id] = replace(self._states[job.id], **fields)
-        self.jobs_changed.emit()
-
     def _open_posted(self, piece: object) -> None:
         from stemeditor.jobs.tasks import SongGrowing
 
@@ -390,7 +258,7 @@ class Controller(Desk):
         elif self.opening and not self.separating:
             self.grown.emit(tuple(lane.id for lane in self.project.lanes))
 
-    def _opened(self, opened: Song | OpenedProject) -> None:
+    def _opened(self, opened: Song | OpenedProject, leftover: Leftover | None) -> None:
         left = self._leave_separation()
         if isinstance(opened, Song):
             song, path, notice = opened, opened.path, opened.notice
@@ -400,10 +268,11 @@ class Controller(Desk):
                 self._rewind()
                 self.document.apply("Open song", lambda project: edits.open_song(song))
         else:
-            path, notice = opened.path, self._opened_project(opened)
+            path, notice = opened.path, self._opened_project(opened, leftover)
         self._opening = None
         self.dismiss_failed()
-        self.remember_file(path)
+        if leftover is None:
+            self.remember_file(path)
         if notice:
             self.noticed.emit(Notice(WARNING, notice))
         if left is not None:
@@ -411,12 +280,16 @@ class Controller(Desk):
         if self.settings.flag("separate_on_open") and not self.document.base.stems:
             self.separate(self.settings.text("method"))
 
-    def _opened_project(self, opened: OpenedProject) -> str:
+    def _opened_project(self, opened: OpenedProject, leftover: Leftover | None) -> str:
         """Show a project as it was left; return what the user should know of it, or ""."""
         kept = opened.kept
         self._rewind()
         self.document.apply("Open project", lambda project: kept.project)
-        self.document.note_saved(kept.project, opened.path)
+        if leftover is None:
+            self.document.note_saved(kept.project, opened.path)
+        else:
+            self.document.note_unsaved(leftover.path)
+            self.recovery.opened(leftover)
         if kept.place.selection is not None:
             self.set_selection(*kept.place.selection)
         self.set_looping(kept.place.looping)
@@ -424,7 +297,8 @@ class Controller(Desk):
         if not kept.damaged:
             return ""
         names = ", ".join(f"“{name}”" for name in kept.damaged)
-        return f"“{opened.path.name}” is damaged: parts of {names} could not be read and are silent."
+        name = leftover.title if leftover else opened.path.name
+        return f"“{name}” is damaged: parts of {names} could not be read and are silent."
 
     def _leave_separation(self) -> Notice | None:
         """Stop taking apart a song that goes; return an offer to come back to it."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stemeditor import paths
+from stemeditor.app.workshop import ignore
 from stemeditor.errors import UserError
 from stemeditor.jobs.pool import DISK
 from stemeditor.project.description import Place
@@ -15,10 +16,6 @@ from stemeditor.project.model import Project
 if TYPE_CHECKING:
     from stemeditor.app.controller import Controller
     from stemeditor.jobs.projects import SaveRequest
-
-
-def _ignore(piece: object) -> None:
-    """A job that gives nothing before its end."""
 
 
 def _untold(error: UserError) -> bool:
@@ -109,7 +106,7 @@ class Filing:
                 then()
 
         request = SaveRequest(Kept(project, place), path)
-        job = controller.compute(f"Save {path.stem}", save_project, request, _ignore, saved, _untold, DISK)
+        job = controller.compute(f"Save {path.stem}", save_project, request, ignore, saved, _untold, DISK)
         self._jobs.add(job.id)
 
     def when_saved(self, then: Callable[[], object]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QFileDialog, QMainWindow
 
-from stemeditor.app.asking import ask_save_as, ask_time
+from stemeditor.app.asking import BRING_BACK, LATER, ask_leftover, ask_save_as, ask_time
 from stemeditor.app.controller import Controller
 from stemeditor.app.lanes.controls import ValueSlider
 from stemeditor.app.lanes.lane_list import LaneList
@@ -41,6 +41,19 @@ class Verbs(QMainWindow):
         path, _ = QFileDialog.getOpenFileName(self, "Open a song or a project", folder, kinds)
         if path:
             self.controller.open(Path(path))
+
+    def ask_leftovers(self) -> bool:
+        """Ask about what earlier runs of the program did not come to save; whether some of it is opened."""
+        recovery = self.controller.recovery
+        for leftover in recovery.leftovers():
+            answer = ask_leftover(leftover, self)
+            if answer == BRING_BACK:
+                recovery.bring_back(leftover)
+                return True
+            if answer == LATER:
+                break
+            leftover.discard()
+        return False
 
     def separate(self) -> None:
         """Take the song apart with the method that was chosen last."""

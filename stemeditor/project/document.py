@@ -103,6 +103,12 @@ class Document:
         self._files[_song_id(state)] = _File(path, describe(state))
         self._tell()
 
+    def note_unsaved(self, path: Path | None) -> None:
+        """Note that the present project has a file, if it has one, that holds something else."""
+        if path is not None:
+            self._files[_song_id(self.base)] = _File(path, {})
+            self._tell()
+
     def listen(self, listener: Callable[[], None]) -> None:
         """Call `listener()` after every change of `shown` or of the history."""
         self._listeners.append(listener)

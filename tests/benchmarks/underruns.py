@@ -6,19 +6,26 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
+import tempfile
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 
 from stemeditor.app.audio_out import AudioOut
 from stemeditor.audio.buffer import Audio
-from stemeditor.jobs.pool import COMPUTE, Pool
+from stemeditor.audio.peaks import Peaks
+from stemeditor.jobs.pool import COMPUTE, DISK, Pool
 from stemeditor.methods import registry, runner
 from stemeditor.mixing.mix import Mix, Strip
 from stemeditor.mixing.player import Player
 from stemeditor.progress import Progress
+from stemeditor.project import edits, storage
+from stemeditor.project.model import Lane, Song, Sound
+from stemeditor.project.storage import Kept
 
 
 def main() -> None:
@@ -27,7 +34,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--spin", action="store_true", help="let a pure Python loop compete as well")
     parser.add_argument(
-        "--method", default=registry.DEFAULT, help="which separation runs; “all” for one after the other"
+        "--method",
+        default=registry.DEFAULT,
+        help="which separation runs; “all” for one after the other, “save” for a project that is saved and opened",
     )
     given = parser.parse_args()
     sys.setswitchinterval(0.002)
@@ -50,9 +59,20 @@ def _play(key: str, seconds: float, spinning: bool) -> None:
         while not stop.is_set():
             sum(range(2000))
 
+    def save(request: object, progress: Progress) -> None:
+        sounds = [Sound(song, Peaks.of(song)) for _ in range(5)]
+        lanes = tuple(Lane(str(number), str(number), str(number), sound) for number, sound in enumerate(sounds))
+        project = edits.add_stems(edits.open_song(Song("song", "Song", Path("song.wav"), sounds[0])), lanes, "")
+        with tempfile.TemporaryDirectory() as folder:
+            for number in itertools.count():
+                file = Path(folder) / f"{number % 2}.stemeditor"
+                file.unlink(missing_ok=True)
+                storage.save(Kept(project), file, progress)
+                storage.load(file, Path(folder), "again", progress)
+
     stop = threading.Event()
     pool = Pool(lambda event: None)
-    pool.submit(COMPUTE, "Separate", separate, None)
+    pool.submit(*(DISK, "Save", save, None) if key == "save" else (COMPUTE, "Separate", separate, None))
     spinner = threading.Thread(target=spin)
     if spinning:
         spinner.start()

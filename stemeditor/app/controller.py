@@ -128,6 +128,7 @@ class Controller(Workshop):
 
         if self._opening is not None:
             self.cancel_job(self._opening.id)
+        self.recovery.give_way()
         request = OpenRequest(path, self.cache_folder)
         title = leftover.title if leftover else path.name
 
@@ -217,6 +218,7 @@ class Controller(Workshop):
             self._written |= stems
             self._exported(result)
 
+        self.recovery.give_way()
         title = f"Export {request.song.title}"
         self._start(DISK, title, export_stems, request, request.song.id, ignore, written, needs_word)
 

@@ -105,6 +105,7 @@ class Filing:
             if then is not None:
                 then()
 
+        controller.recovery.give_way()
         request = SaveRequest(Kept(project, place), path)
         job = controller.compute(f"Save {path.stem}", save_project, request, ignore, saved, _untold, DISK)
         self._jobs.add(job.id)

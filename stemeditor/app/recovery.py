@@ -75,6 +75,13 @@ class Recovery(QObject):
             leftover.discard()
         self._brought_back.clear()
 
+    def give_way(self) -> None:
+        """Let what the user asked for have the disk; what is not kept yet is kept a little later."""
+        if self._job is not None:
+            self._controller.cancel_job(self._job.id)
+            self._job = None
+            self._timer.start()
+
     def leftovers(self) -> tuple[Leftover, ...]:
         """Return what earlier runs of the program did not come to save, the newest first."""
         return self.rescue.leftovers() if self._folder.is_dir() else ()

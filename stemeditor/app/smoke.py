@@ -121,12 +121,33 @@ def _drive(song: Path, folder: Path, report: dict[str, Any]) -> None:
         if report["underruns"]:
             problems.append(f"the sound stuttered {report['underruns']} times")
 
+        _keep(controller, folder / "project.stemeditor", times, wait, report)
         _export(controller, folder, times, wait, report)
         app.processEvents()
         if not window.grab().save(str(folder / "window.png")):
             problems.append("the picture of the window cannot be written")
     finally:
         parts.close()
+
+
+def _keep(
+    controller: Any,
+    path: Path,
+    times: dict[str, float],
+    wait: Callable[[str, Callable[[], bool]], float],
+    report: dict[str, Any],
+) -> None:
+    """Save the project, and open it again in the place of itself."""
+    from stemeditor.project.description import describe
+
+    controller.filing.save(path)
+    times["save"] = wait("saving", lambda: not controller.filing.saving)
+    before = controller.document.base
+    controller.open(path)
+    times["open_project"] = wait("opening the project", lambda: not controller.opening)
+    after = controller.document.base
+    if after is before or describe(after) != describe(before) or controller.filing.unsaved:
+        report["problems"].append("the project did not come back as it was saved")
 
 
 def _export(

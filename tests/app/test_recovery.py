@@ -12,6 +12,7 @@ from stemeditor.app import asking
 from stemeditor.app.application import Parts
 from stemeditor.jobs import rescue as jobs_rescue
 from stemeditor.jobs.rescue import Leftover, Rescue
+from stemeditor.progress import Progress
 from stemeditor.project import edits
 from tests.helpers.sounds import lane_of, music, song_of
 from tests.jobs.test_rescue import die, kept_by
@@ -107,6 +108,30 @@ def test_a_full_disk_is_no_news(show: Show, qtbot: QtBot, folder: Path, monkeypa
     assert files(folder) == []
     assert not parts.window.notices.isVisible()
     assert parts.controller.jobs == ()
+
+
+def test_what_the_user_asks_for_need_not_wait(
+    show: Show, qtbot: QtBot, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = show()
+    recovery = parts.controller.recovery
+    begun: list[bool] = []
+
+    def endless(request: object, progress: Progress) -> None:
+        begun.append(True)
+        while True:
+            progress.check()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs_rescue, "keep", endless)
+        recovery.keep()
+        qtbot.waitUntil(lambda: bool(begun), timeout=5000)
+    parts.controller.filing.save(tmp_path / "a.stemeditor")
+    qtbot.waitUntil(lambda: not parts.controller.filing.saving, timeout=5000)
+    assert (tmp_path / "a.stemeditor").exists()
+    parts.controller.set_muted("vocals", True)
+    kept(parts, qtbot)
+    assert len(files(folder)) == 1
 
 
 @pytest.fixture

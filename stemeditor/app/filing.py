@@ -95,8 +95,8 @@ class Filing:
         path = path or self.path
         if project.song is None or path is None:
             return
-        # A fader that is still held is let go: what follows is not part of what was saved.
         place = Place(controller.player.position, controller.selection, controller.looping)
+        # A fader that is still held: what follows is a step of its own, so that undo leads to what was saved.
         self._document.seal()
 
         def saved(request: SaveRequest) -> None:

@@ -1,7 +1,7 @@
 """The project file: a project with all its sound, whole and exact, in one file that can be moved anywhere.
 
-It is an SQLite database. What a file holds already need not be written again, so that saving a turned fader takes no
-longer than a hundred stems do; and a save that breaks off, by whatever accident, leaves what was there before.
+It is an SQLite database. What a file holds already need not be written again, so that a turned fader is saved at once,
+however long the song; and a save that breaks off, by whatever accident, leaves what was there before.
 
     document    one row: the project in words (`description`), as JSON
     cover       the song's picture, if it has one
@@ -254,12 +254,13 @@ def _read(base: sqlite3.Connection, path: Path, folder: Path, song_id: str, prog
         for samples in _pieces(base, name, channels, frames, broken, advanced):
             store.append(samples)
             peaks.feed(samples)
-        sounds[name] = Sound(store.audio, peaks, name)
+        # What is damaged is to be written anew, not taken for what lies in the file.
+        sounds[name] = Sound(store.audio, peaks, *(() if name in broken else (name,)))
     song = told.get("song")
     if isinstance(song, dict) and isinstance(song.get("path"), str):
         song["path"] = str(Path(os.path.normpath(path.parent / song["path"])))
     project = description.rebuild(told, sounds, song_id, _cover(base))
-    damaged = tuple(lane.name for lane in project.lanes if lane.sound.id in broken)
+    damaged = tuple(lane.name for lane in project.lanes if lane.sound.id not in shapes)
     return Kept(project, description.rebuild_place(told.get("place"), project.frames), damaged)
 
 

@@ -63,6 +63,20 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return given
 
 
+@pytest.fixture
+def may_write(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Let a save wait until this is set."""
+    event = threading.Event()
+    write = storage.save
+
+    def slowly(kept: object, path: Path, progress: object) -> None:
+        event.wait(5)
+        write(kept, path, progress)
+
+    monkeypatch.setattr(storage, "save", slowly)
+    return event
+
+
 def test_a_project_comes_back_as_it_was_left(show: Show, qtbot: QtBot, path: Path) -> None:
     parts = show()
     controller = parts.controller
@@ -170,21 +184,13 @@ def test_a_save_that_fails_is_told_and_nothing_is_taken_for_saved(show: Show, qt
 
 
 def test_what_was_changed_while_it_was_saved_is_not_saved(
-    show: Show, qtbot: QtBot, path: Path, monkeypatch: pytest.MonkeyPatch
+    show: Show, qtbot: QtBot, path: Path, may_write: threading.Event
 ) -> None:
     parts = show()
-    may_go = threading.Event()
-    write = storage.save
-
-    def slowly(kept: object, path: Path, progress: object) -> None:
-        may_go.wait(5)
-        write(kept, path, progress)
-
-    monkeypatch.setattr(storage, "save", slowly)
     parts.controller.set_gain("vocals", 0.5)
     parts.controller.filing.save(path)
     parts.controller.set_gain("vocals", 0.25)
-    may_go.set()
+    may_write.set()
     qtbot.waitUntil(lambda: not parts.controller.filing.saving, timeout=10000)
     assert marked(parts)
     parts.controller.undo()
@@ -234,21 +240,13 @@ def test_closing_asks_what_to_do_about_what_is_not_saved(
 
 
 def test_a_window_closes_when_what_is_being_written_is_whole(
-    show: Show, qtbot: QtBot, path: Path, monkeypatch: pytest.MonkeyPatch
+    show: Show, qtbot: QtBot, path: Path, may_write: threading.Event
 ) -> None:
     parts = show()
-    may_go = threading.Event()
-    write = storage.save
-
-    def slowly(kept: object, path: Path, progress: object) -> None:
-        may_go.wait(5)
-        write(kept, path, progress)
-
-    monkeypatch.setattr(storage, "save", slowly)
     parts.controller.filing.save(path)
     parts.window.close()
     assert parts.window.isVisible()
-    may_go.set()
+    may_write.set()
     qtbot.waitUntil(lambda: not parts.window.isVisible(), timeout=10000)
     assert storage.is_project(path)
 

@@ -252,6 +252,10 @@ def test_what_is_damaged_is_silent_and_named_and_the_rest_is_there(order: str, t
     expected[:, 4096:8192] = 0
     assert np.array_equal(kept.project.lanes[2].sound.audio.samples, expected)
     assert np.array_equal(kept.project.lanes[0].sound.audio.samples, project.lanes[0].sound.audio.samples)
+    saved(kept.project, path)
+    again = loaded(path, tmp_path)
+    assert again.damaged == ()
+    assert alike(again.project, kept.project)
 
 
 def test_numbers_that_are_no_sound_are_not_let_in(tmp_path: Path) -> None:

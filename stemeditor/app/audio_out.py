@@ -134,7 +134,8 @@ class AudioOut:
             if read_s <= heard_s:
                 # Round a loop or over a jump there is nothing between both ends.
                 ahead = max(following - start, 0)
-                return start + min(round((heard_s - read_s) * self._player.mix.rate), ahead)
+                share = (heard_s - read_s) * self._player.mix.rate / _BLOCK_FRAMES
+                return start + round(min(share, 1.0) * ahead)
         return self._player.position
 
     # The sound thread

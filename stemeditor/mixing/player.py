@@ -13,8 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from stemeditor.audio.buffer import Samples
+from stemeditor.audio.stretch import Pace
 from stemeditor.mixing.meters import SILENCE, Gauge, Level, Meters, RecentLevels
 from stemeditor.mixing.mix import Mix, rise
+from stemeditor.mixing.paced import PacedVoice
 from stemeditor.mixing.voice import Voice
 
 _FADE_S = 0.008
@@ -42,12 +44,13 @@ class _Orders:
 
     mix: Mix = Mix()
     loop: tuple[int, int] | None = None
+    pace: Pace = Pace()
     run: _Run | None = None
     jump: _Jump | None = None
 
 
 class Player:
-    """Plays, pauses, jumps, loops. `read` belongs to the sound output's thread, everything else to any thread.
+    """Plays, pauses, jumps, loops, at any pace. `read` belongs to the sound output, everything else to any thread.
 
     What is told from outside becomes one immutable value that `read` picks up; `read` publishes where it is in the same
     way. It takes no lock, so the sound never waits.
@@ -63,8 +66,8 @@ class Player:
         self._reached: tuple[int, _Jump | None] = (0, None)
         self._ended: _Run | None = None
         self._obeyed = self._orders
-        self._voice: Voice | None = None
-        self._leaving: Voice | None = None
+        self._voice: Voice | PacedVoice | None = None
+        self._leaving: Voice | PacedVoice | None = None
         self._fade_frames = 1
         self._faded = 1
         self._recent = RecentLevels()
@@ -98,6 +101,17 @@ class Player:
         with self._ordering:
             if loop != self._orders.loop:
                 self._orders = replace(self._orders, loop=loop)
+
+    @property
+    def pace(self) -> Pace:
+        """How fast, and how high, it is played. Positions are those of the sound at its own pace."""
+        return self._orders.pace
+
+    @pace.setter
+    def pace(self, pace: Pace) -> None:
+        with self._ordering:
+            if pace != self._orders.pace:
+                self._orders = replace(self._orders, pace=pace)
 
     @property
     def playing(self) -> bool:
@@ -188,7 +202,8 @@ class Player:
             position = orders.jump.frame
         self._leaving = self._voice
         wanted = orders.run is not None and orders.run is not self._ended
-        self._voice = Voice(orders.mix, orders.loop, position) if wanted else None
+        goes_on = orders.jump is jump
+        self._voice = _voice(orders, position, self._voice if goes_on else None) if wanted else None
         self._reached = (min(position, orders.mix.frames), orders.jump)
         if self._voice is not None or self._leaving is not None:
             self._fade_frames = max(round(_FADE_S * orders.mix.rate), 1)
@@ -230,3 +245,12 @@ class Player:
         else:
             self._recent.add(gauges, out.shape[1], self._obeyed.mix.rate)
         self._levels = self._recent.levels()
+
+
+def _voice(orders: _Orders, position: int, before: Voice | PacedVoice | None) -> Voice | PacedVoice:
+    """Return what is to be heard from a position on, going on from what was heard there before if it does."""
+    if orders.pace.plain or not orders.mix.strips:
+        return Voice(orders.mix, orders.loop, position)
+    if isinstance(before, PacedVoice) and before.fits(orders.mix, orders.loop, orders.pace):
+        return before.with_mix(orders.mix)
+    return PacedVoice(orders.mix, orders.loop, position, orders.pace)

@@ -30,7 +30,7 @@ class Voice:
         self.mix = mix
         self.position = min(position, mix.frames)
         self._strips = mix.audible()
-        self._loop = _within(loop, mix)
+        self._loop = within(loop, mix)
         self._wrapped = False
 
     @property
@@ -102,7 +102,8 @@ class Voice:
             out[:, : high - first] *= rise(length)[first - start : high - start]
 
 
-def _within(loop: tuple[int, int] | None, mix: Mix) -> tuple[int, int] | None:
+def within(loop: tuple[int, int] | None, mix: Mix) -> tuple[int, int] | None:
+    """Return what of a loop lies within a mix; None if that is too short to be one."""
     if loop is None:
         return None
     start, stop = max(loop[0], 0), min(loop[1], mix.frames)

@@ -292,10 +292,7 @@ class Controller(Workshop):
         else:
             self.document.note_unsaved(leftover.path)
             self.recovery.opened(leftover)
-        if kept.place.selection is not None:
-            self.set_selection(*kept.place.selection)
-        self.set_looping(kept.place.looping)
-        self.seek(kept.place.position)
+        self.go_to_place(kept.place)
         if not kept.damaged:
             return ""
         names = ", ".join(f"“{name}”" for name in kept.damaged)

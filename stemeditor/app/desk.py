@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, Signal
 
+from stemeditor.audio.stretch import FASTEST, HIGHEST, LOWEST, SLOWEST, Pace
 from stemeditor.mixing.mix import Mix
 from stemeditor.mixing.player import Player
 from stemeditor.project import edits
+from stemeditor.project.description import Place
 from stemeditor.project.document import Change, Document
 from stemeditor.project.model import Project
 
@@ -25,7 +27,7 @@ class Desk(QObject):
     changed = Signal()
     """What is shown, or the history, is another."""
     transport_changed = Signal()
-    """Playing, loop, selection or current lane are other."""
+    """Playing, loop, pace, selection or current lane are other."""
 
     def __init__(self, document: Document, player: Player) -> None:
         super().__init__()
@@ -33,6 +35,7 @@ class Desk(QObject):
         self.player = player
         self.selection: tuple[int, int] | None = None
         self.looping = False
+        self.pace = Pace()
         self.current_lane: str | None = None
         self._audition: tuple[Mix, tuple[int, int] | None] | None = None
         document.listen(self._document_changed)
@@ -51,6 +54,18 @@ class Desk(QObject):
     def can_redo(self) -> bool:
         """Whether redo brings a step back."""
         return self.document.redo_name is not None
+
+    @property
+    def place(self) -> Place:
+        """Where the person is, as it is kept with the project."""
+        return Place(self.player.position, self.selection, self.looping, self.pace)
+
+    def go_to_place(self, place: Place) -> None:
+        """Be where somebody was."""
+        self.pace, self.looping = place.pace, place.looping
+        self.selection = place.selection
+        self.seek(place.position)
+        self._loop()
 
     # Editing
 
@@ -138,6 +153,13 @@ class Desk(QObject):
         self.looping = on
         self._loop()
 
+    def set_pace(self, speed: float | None = None, semitones: float | None = None) -> None:
+        """Play slower or faster, higher or lower, held within what can be heard; None leaves it as it is."""
+        speed = self.pace.speed if speed is None else min(max(round(speed, 2), SLOWEST), FASTEST)
+        semitones = self.pace.semitones if semitones is None else min(max(round(semitones, 1), LOWEST), HIGHEST)
+        self.pace = Pace(float(speed), float(semitones))
+        self._loop()
+
     def set_selection(self, start: int, stop: int) -> None:
         """Select the frames [start, stop), held within the song, in any order; an empty one clears.
 
@@ -201,11 +223,14 @@ class Desk(QObject):
         whole = (0, self.project.frames)
         loop = (self.selection or whole) if self.looping and self.project.frames else None
         self.player.mix, self.player.loop = self._audition or (self.project.mix(), loop)
+        # Methods are compared as they are.
+        self.player.pace = Pace() if self._audition else self.pace
 
     def _rewind(self) -> None:
         self.player.pause()
         self.player.seek(0)
         self.selection = None
+        self.pace = Pace()
 
     def _document_changed(self) -> None:
         project = self.project

@@ -10,7 +10,6 @@ from stemeditor import paths
 from stemeditor.app.workshop import ignore
 from stemeditor.errors import UserError
 from stemeditor.jobs.pool import DISK
-from stemeditor.project.description import Place
 from stemeditor.project.model import Project
 
 if TYPE_CHECKING:
@@ -95,7 +94,7 @@ class Filing:
         path = path or self.path
         if project.song is None or path is None:
             return
-        place = Place(controller.player.position, controller.selection, controller.looping)
+        place = controller.place
         # A fader that is still held: what follows is a step of its own, so that undo leads to what was saved.
         self._document.seal()
 

@@ -113,7 +113,7 @@ class Recovery(QObject):
 
         controller = self._controller
         here = project is controller.document.base
-        place = Place(controller.player.position, controller.selection, controller.looping) if here else Place()
+        place = controller.place if here else Place()
         try:
             file = self.rescue.file(song_id)
         except OSError as problem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,6 +10,7 @@ from typing import Protocol
 from stemeditor.app.controller import Controller
 from stemeditor.app.lanes.lane_list import LaneList
 from stemeditor.app.viewport import TALLEST, Viewport
+from stemeditor.audio.stretch import FASTEST, HIGHEST, LOWEST, SLOWEST
 from stemeditor.project import edits
 
 
@@ -51,6 +53,9 @@ class Host(Protocol):
 
     def ask_export_lane(self) -> None:
         """Show how the current lane can be written."""
+
+    def show_pace(self) -> None:
+        """Show how fast, and how high, it is played."""
 
     def close_song(self) -> None:
         """Close the song; the window if there is none."""
@@ -227,6 +232,40 @@ def _step_time(seconds: float) -> Callable[[Host], None]:
     return step
 
 
+def _speed_step(by: float) -> Callable[[Host], None]:
+    return lambda window: window.controller.set_pace(speed=_next(window.controller.pace.speed, by))
+
+
+def _pitch_step(by: float) -> Callable[[Host], None]:
+    return lambda window: window.controller.set_pace(semitones=_next(window.controller.pace.semitones, by))
+
+
+def _next(value: float, by: float) -> float:
+    """Return the next whole number of steps above or below a value."""
+    count = value / by
+    return by * (math.floor(count + 1e-6) + 1)
+
+
+def _slower_possible(window: Host) -> bool:
+    return _song(window) and window.controller.pace.speed > SLOWEST
+
+
+def _faster_possible(window: Host) -> bool:
+    return _song(window) and window.controller.pace.speed < FASTEST
+
+
+def _lower_possible(window: Host) -> bool:
+    return _song(window) and window.controller.pace.semitones > LOWEST
+
+
+def _higher_possible(window: Host) -> bool:
+    return _song(window) and window.controller.pace.semitones < HIGHEST
+
+
+def _paced(window: Host) -> bool:
+    return _song(window) and not window.controller.pace.plain
+
+
 def _zoom(factor: float) -> Callable[[Host], None]:
     def zoom(window: Host) -> None:
         view = window.viewport.window
@@ -380,13 +419,27 @@ TABLE: tuple[Row, ...] = (
         _song,
     ),
     Row("clip", "&Transport", "Put the &clip light out", ("C",), lambda w: w.controller.player.reset_clip(), _song),
-    Row("start", "&Transport", "To the &start", ("Home",), lambda w: w.go_to(0), _song, 1),
-    Row("end", "&Transport", "To the &end", ("End",), lambda w: w.go_to(w.controller.project.frames), _song, 1),
-    Row("go_to", "&Transport", "&Go to a time…", ("Ctrl+G",), lambda w: w.ask_time(), _song, 1),
-    Row("back", "&Transport", "Back 1 s", ("Left",), _step_time(-1), _song, 2),
-    Row("forward", "&Transport", "Forward 1 s", ("Right",), _step_time(1), _song, 2),
-    Row("far_back", "&Transport", "Back 5 s", ("Shift+Left",), _step_time(-5), _song, 2),
-    Row("far_forward", "&Transport", "Forward 5 s", ("Shift+Right",), _step_time(5), _song, 2),
+    Row("pace", "&Transport", "Speed and p&itch…", ("P",), lambda w: w.show_pace(), _song, 1),
+    Row("slower", "&Transport", "S&lower by 5 %", ("Ctrl+Down",), _speed_step(-0.05), _slower_possible, 1),
+    Row("faster", "&Transport", "&Faster by 5 %", ("Ctrl+Up",), _speed_step(0.05), _faster_possible, 1),
+    Row("lower", "&Transport", "L&ower by a semitone", ("Ctrl+Shift+Down",), _pitch_step(-1.0), _lower_possible, 1),
+    Row("higher", "&Transport", "&Higher by a semitone", ("Ctrl+Shift+Up",), _pitch_step(1.0), _higher_possible, 1),
+    Row(
+        "own_pace",
+        "&Transport",
+        "O&riginal speed and pitch",
+        ("Ctrl+R",),
+        lambda w: w.controller.set_pace(1.0, 0.0),
+        _paced,
+        1,
+    ),
+    Row("start", "&Transport", "To the &start", ("Home",), lambda w: w.go_to(0), _song, 2),
+    Row("end", "&Transport", "To the &end", ("End",), lambda w: w.go_to(w.controller.project.frames), _song, 2),
+    Row("go_to", "&Transport", "&Go to a time…", ("Ctrl+G",), lambda w: w.ask_time(), _song, 2),
+    Row("back", "&Transport", "Back 1 s", ("Left",), _step_time(-1), _song, 3),
+    Row("forward", "&Transport", "Forward 1 s", ("Right",), _step_time(1), _song, 3),
+    Row("far_back", "&Transport", "Back 5 s", ("Shift+Left",), _step_time(-5), _song, 3),
+    Row("far_forward", "&Transport", "Forward 5 s", ("Shift+Right",), _step_time(5), _song, 3),
     Row("zoom_in", "&View", "Zoom &in", ("+", "=", "Ctrl++", "Ctrl+="), _zoom(0.6), _song),
     Row("zoom_out", "&View", "Zoom &out", ("-", "Ctrl+-"), _zoom(1 / 0.6), _zoomed),
     Row("fit", "&View", "&Whole song", ("Ctrl+0",), lambda w: w.viewport.fit(), _zoomed),

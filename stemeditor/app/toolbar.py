@@ -10,8 +10,11 @@ from stemeditor.app.actions import Actions
 from stemeditor.app.panels.transport import Master, Transport
 from stemeditor.app.theme import Theme, icon
 
-_WIDE = 1006
+_WIDE = 1046
 """Pixels from which on there is room for the words of all buttons, and for the length of the song."""
+
+_WIDEST = 1140
+"""Pixels from which on there is room for speed and pitch besides."""
 
 
 class Toolbar(QFrame):
@@ -32,9 +35,8 @@ class Toolbar(QFrame):
         self.settings = self._tool("settings", "Settings", "Settings", 34, 18, "flat")
         self.setProperty("role", "bar")
         self.setFixedHeight(62)
-        row = QHBoxLayout(self)
+        row = self._row = QHBoxLayout(self)
         row.setContentsMargins(14, 0, 10, 0)
-        row.setSpacing(8)
         for widget in (self.open, self.separate, self.method, self.compare, self.export):
             row.addWidget(widget)
         row.addStretch(1)
@@ -49,7 +51,7 @@ class Toolbar(QFrame):
         """Return what Tab goes through, from left to right."""
         left = [self.open, self.separate, self.method, self.compare, self.export]
         transport = self.transport
-        middle = [transport.to_start, transport.play, transport.stop, transport.loop, transport.time]
+        middle = [transport.to_start, transport.play, transport.stop, transport.loop, transport.pace, transport.time]
         return [*left, *middle, self.master.gain, self.settings]
 
     def show_separating(self, on: bool) -> None:
@@ -80,7 +82,9 @@ class Toolbar(QFrame):
         wide = self.width() >= _WIDE
         for button, text in self._worded:
             button.setText(text if wide else "")
+        self._row.setSpacing(8 if wide else 6)
         self.transport.length.setVisible(wide)
+        self.transport.set_room(self.width() >= _WIDEST)
 
     def _button(self, text: str, action_id: str, tip: str) -> QPushButton:
         button = QPushButton(text)

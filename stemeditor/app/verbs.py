@@ -13,6 +13,8 @@ from stemeditor.app.controller import Controller
 from stemeditor.app.lanes.controls import ValueSlider
 from stemeditor.app.lanes.lane_list import LaneList
 from stemeditor.app.panels.jobs import NoticeBar
+from stemeditor.app.panels.pace import PacePanel
+from stemeditor.app.panels.transport import Transport
 from stemeditor.app.theme import Theme
 from stemeditor.app.viewport import Follower, Viewport
 
@@ -24,6 +26,8 @@ class Verbs(QMainWindow):
     viewport: Viewport
     lanes: LaneList
     notices: NoticeBar
+    transport: Transport
+    pace: PacePanel
     _follower: Follower
     _theme: Theme
     _may_go = False
@@ -143,6 +147,10 @@ class Verbs(QMainWindow):
         """Put the playhead somewhere, and show it."""
         self.controller.seek(frame)
         self._follower.go(self.controller.player.position)
+
+    def show_pace(self) -> None:
+        """Show how fast, and how high, it is played."""
+        self.pace.open_below(self.transport.pace)
 
     def close_song(self) -> None:
         """Close the song; the window if there is none."""

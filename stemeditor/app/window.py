@@ -32,6 +32,7 @@ from stemeditor.app.lanes.overview import Overview, SongName
 from stemeditor.app.menus import Menus
 from stemeditor.app.messages import INFO, Notice
 from stemeditor.app.panels.jobs import NoticeBar, StatusBar
+from stemeditor.app.panels.pace import PacePanel, pace_words
 from stemeditor.app.panels.welcome import Welcome
 from stemeditor.app.theme import Theme
 from stemeditor.app.toolbar import Toolbar
@@ -72,6 +73,7 @@ class Window(Verbs):
         self.overview = Overview(theme, self.viewport)
         self.toolbar = Toolbar(theme, self.actions_)
         self.transport, self.master = self.toolbar.transport, self.toolbar.master
+        self.pace = PacePanel(self.actions_, self)
         self.status = StatusBar(theme)
         self.status.add_zooms(self.actions_)
         self.welcome = Welcome(theme, controller.settings)
@@ -239,6 +241,7 @@ class Window(Verbs):
         self.menus.chosen.connect(controller.open)
         self.viewport.listen(self._viewport_moved)
         self.transport.time.clicked.connect(self.actions_["go_to"].trigger)
+        self.pace.edited.connect(controller.set_pace)
         self.overview.seek_requested.connect(controller.seek)
         self.master.gain.edited.connect(controller.set_master_gain)
         self.master.gain.released.connect(controller.end_drag)
@@ -293,6 +296,8 @@ class Window(Verbs):
     def _show_transport(self) -> None:
         controller = self.controller
         self.transport.show_state(controller.player.playing, controller.looping)
+        self.transport.show_pace(controller.pace)
+        self.pace.show_pace(controller.pace)
         self.lanes.set_selection(controller.selection, controller.looping)
         self.overview.set_selection(controller.selection)
         self.lanes.set_current(controller.current_lane)
@@ -320,6 +325,8 @@ class Window(Verbs):
         if self.controller.selection is not None:
             start, stop = self.controller.selection
             words += f"  ·  selected {(stop - start) / audio.rate:.2f} s"
+        if not self.controller.pace.plain:
+            words += f"  ·  played {pace_words(self.controller.pace)}"
         return words
 
     def _poll(self) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from stemeditor.audio.stretch import FASTEST, HIGHEST, LOWEST, SLOWEST, Pace
 from stemeditor.project.edits import MAX_GAIN
 from stemeditor.project.model import SONG_ROLE, Lane, Project, Song, Sound
 
@@ -31,11 +32,14 @@ class Place:
         The selected frames [start, stop), or None.
     looping
         Whether they, or the whole song, are played again and again.
+    pace
+        How fast, and how high.
     """
 
     position: int = 0
     selection: tuple[int, int] | None = None
     looping: bool = False
+    pace: Pace = Pace()
 
 
 def describe(project: Project) -> Description:
@@ -120,7 +124,13 @@ def rebuild(description: Description, sound: Mapping[str, Sound], song_id: str, 
 
 def describe_place(place: Place) -> Description:
     """Describe where a person was."""
-    return {"position": place.position, "selection": place.selection, "looping": place.looping}
+    return {
+        "position": place.position,
+        "selection": place.selection,
+        "looping": place.looping,
+        "speed": place.pace.speed,
+        "semitones": place.pace.semitones,
+    }
 
 
 def rebuild_place(description: object, frames: int) -> Place:
@@ -132,6 +142,7 @@ def rebuild_place(description: object, frames: int) -> Place:
         position if isinstance(position, int) and 0 <= position <= frames else 0,
         (edges[0], edges[1]) if len(edges) == 2 and 0 <= edges[0] < edges[1] <= frames else None,
         told.get("looping") is True,
+        Pace(_held(told, "speed", SLOWEST, FASTEST, 1.0), _held(told, "semitones", LOWEST, HIGHEST, 0.0)),
     )
 
 
@@ -172,6 +183,14 @@ def _number(description: Description, name: str, low: float, high: float) -> flo
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise ValueError(f"{name} is {value!r:.40}")
     return min(max(float(value), low), high)
+
+
+def _held(description: Description, name: str, low: float, high: float, default: float) -> float:
+    """Return a number as it is told, or the default if none is."""
+    try:
+        return _number(description, name, low, high)
+    except ValueError:
+        return default
 
 
 def _flag(description: Description, name: str) -> bool:

@@ -14,6 +14,7 @@ from stemeditor import paths
 from stemeditor.app import asking, verbs
 from stemeditor.app.application import Parts
 from stemeditor.app.messages import ERROR, WARNING
+from stemeditor.audio.stretch import Pace
 from stemeditor.errors import FileProblem
 from stemeditor.jobs.projects import open_any
 from stemeditor.jobs.tasks import OpenRequest, open_song
@@ -84,6 +85,7 @@ def test_a_project_comes_back_as_it_was_left(show: Show, qtbot: QtBot, path: Pat
     controller.set_soloed("drums", True)
     controller.set_selection(44100, 88200)
     controller.set_looping(True)
+    controller.set_pace(0.75, -2.0)
     controller.seek(50000)
     before = controller.document.base
     save(parts, qtbot, path)
@@ -98,6 +100,7 @@ def test_a_project_comes_back_as_it_was_left(show: Show, qtbot: QtBot, path: Pat
         assert np.array_equal(lane.sound.audio.samples, old.sound.audio.samples)
     assert (controller.selection, controller.looping) == ((44100, 88200), True)
     assert controller.player.position == 50000
+    assert controller.player.pace == Pace(0.75, -2.0)
     assert controller.player.loop == (44100, 88200)
     assert controller.document.undo_name == "Open project"
     assert controller.filing.path == path

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from stemeditor.audio.stretch import Pace
 from stemeditor.errors import Cancelled, FileProblem
 from stemeditor.progress import Silent
 from stemeditor.project import description, edits, storage
@@ -62,7 +63,7 @@ def alike(one: Project, other: Project) -> bool:
 def test_what_was_saved_comes_back_to_the_last_bit(frames: int, channels: int, rate: int, tmp_path: Path) -> None:
     samples = np.random.default_rng(frames).standard_normal((channels, frames)).astype(np.float32) * 3
     project = project_of(samples, rate, tmp_path)
-    place = Place(frames // 2, (0, frames), True)
+    place = Place(frames // 2, (0, frames), True, Pace(0.5, 1.5))
     kept = loaded(saved(project, tmp_path / "a.stemeditor", place), tmp_path)
     assert alike(kept.project, project)
     assert kept.place == place
@@ -324,7 +325,12 @@ def test_tables_that_make_no_sense_are_told_in_one_sentence(order: str, tmp_path
 
 def test_a_place_that_cannot_be_is_left(tmp_path: Path) -> None:
     path = saved(project_of(music(0.1)), tmp_path / "a.stemeditor")
-    for place in ({"position": -1, "selection": [5, 2], "looping": "yes"}, "here", {"selection": [1, 10**9]}, None):
+    for place in (
+        {"position": -1, "selection": [5, 2], "looping": "yes", "speed": "slow", "semitones": float("nan")},
+        "here",
+        {"selection": [1, 10**9]},
+        None,
+    ):
         rewritten(path, lambda told, place=place: told.update(place=place))
         assert loaded(path, tmp_path).place == Place()
 

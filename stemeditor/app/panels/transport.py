@@ -9,7 +9,9 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QToolButton, QVB
 from stemeditor.app.actions import Actions
 from stemeditor.app.lanes.controls import Meter, gain_slider, gain_text
 from stemeditor.app.lanes.ruler import clock
+from stemeditor.app.panels.pace import pace_text
 from stemeditor.app.theme import Theme, font, icon
+from stemeditor.audio.stretch import Pace
 
 
 class Transport(QWidget):
@@ -24,6 +26,10 @@ class Transport(QWidget):
         self.stop = self._button(actions, "stop", "Stop")
         self.loop = self._button(actions, "loop", "Loop the selection, or the whole song")
         self.loop.setCheckable(True)
+        self.pace = self._button(actions, "pace", "Speed and pitch")
+        self.pace.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.pace.setFont(font(12, figures=True))
+        self._paced, self._room = "", True
         self.play.setProperty("role", "play")
         self.play.setFixedSize(42, 42)
         self.time = QPushButton(clock(0))
@@ -41,7 +47,7 @@ class Transport(QWidget):
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)
-        for widget in (self.to_start, self.play, self.stop, self.loop):
+        for widget in (self.to_start, self.play, self.stop, self.loop, self.pace):
             layout.addWidget(widget)
         layout.addSpacing(6)
         layout.addWidget(self.time)
@@ -55,6 +61,17 @@ class Transport(QWidget):
         self.play.setAccessibleName("Pause" if playing else "Play")
         self.loop.setChecked(looping)
         self.loop.setIcon(icon("loop", self._theme.accent if looping else self._theme.text, 18, self._theme.muted))
+
+    def show_pace(self, pace: Pace) -> None:
+        """Show how fast, and how high, it is played, if it is not the song's own."""
+        self._paced = pace_text(pace)
+        self.pace.setAccessibleName(f"Speed and pitch {self._paced}".strip())
+        self._dress_pace()
+
+    def set_room(self, room: bool) -> None:
+        """Say whether there is room for words beside the button of speed and pitch."""
+        self._room = room
+        self._dress_pace()
 
     def show_time(self, seconds: float, length_s: float) -> None:
         """Show where it is, and how long the song is."""
@@ -72,6 +89,13 @@ class Transport(QWidget):
         self.to_start.setIcon(icon("start", theme.text, 18, theme.muted))
         self.stop.setIcon(icon("stop", theme.text, 18, theme.muted))
         self.show_state(self._playing, self.loop.isChecked())
+        self._dress_pace()
+
+    def _dress_pace(self) -> None:
+        theme, words = self._theme, self._paced if self._room else ""
+        self.pace.setText(words)
+        self.pace.setFixedWidth(self.pace.sizeHint().width() + 8 if words else 34)
+        self.pace.setIcon(icon("pace", theme.accent if self._paced else theme.text, 18, theme.muted))
 
     def _button(self, actions: Actions, action_id: str, text: str) -> QToolButton:
         button = QToolButton()

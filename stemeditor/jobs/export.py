@@ -14,11 +14,14 @@ import numpy as np
 from stemeditor.audio import files
 from stemeditor.audio.buffer import Samples
 from stemeditor.audio.levels import db
-from stemeditor.audio.store import release_pages
+from stemeditor.audio.store import SoundStore, release_pages
+from stemeditor.audio.stretch import Pace
 from stemeditor.errors import FileProblem, UserError
 from stemeditor.mixing.limiter import limited
 from stemeditor.mixing.mix import Mix
+from stemeditor.mixing.paced import paced_frames, stretched
 from stemeditor.progress import Part, Progress
+from stemeditor.project.edits import mutable
 from stemeditor.project.model import Project, Song
 
 ASK = "ask"
@@ -36,6 +39,7 @@ FIELDS = ("song", "stem", "artist", "title", "number")
 """What a file name template may name in braces."""
 
 _BLOCK_FRAMES = 1 << 18
+_PACED_FRAMES = 1 << 12
 _FORBIDDEN = re.compile(r'[\\/:*?"<>|\x00-\x1f]')
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?$", re.IGNORECASE)
 
@@ -87,6 +91,25 @@ class ExportItem:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Paced:
+    """Another pace for an export.
+
+    Parameters
+    ----------
+    pace
+        How fast, and how high.
+    whole
+        All sounds of the project, and by its faders what they are together: files that belong together stay together.
+    folder
+        Where the stretched sound lies meanwhile.
+    """
+
+    pace: Pace
+    whole: Mix
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ExportRequest:
     """Write items to files.
 
@@ -108,6 +131,8 @@ class ExportRequest:
         Whether files that are there may be replaced.
     called
         What {song} is; the name of the song's file by default.
+    paced
+        At which pace, if not at the song's own.
     """
 
     song: Song
@@ -119,6 +144,7 @@ class ExportRequest:
     overs: str = ASK
     overwrite: bool = False
     called: str = ""
+    paced: Paced | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +195,16 @@ def all_but_item(project: Project, lane_id: str) -> ExportItem:
     )
     mix = replace(mix, strips=strips)
     return ExportItem(f"Without {without.name}", mix, _bound(project, mix))
+
+
+def at_pace(project: Project, pace: Pace, folder: Path) -> Paced | None:
+    """Return what an export at a pace needs to know; None if it is the song's own."""
+    together = {lane.id for lane in mutable(project)}
+    mix = project.mix()
+    strips = tuple(
+        replace(strip, gain=1.0, pan=0.0, muted=strip.id not in together, soloed=False) for strip in mix.strips
+    )
+    return None if pace.plain else Paced(pace, replace(mix, strips=strips, gain=1.0), folder)
 
 
 def file_names(song: Song, names: tuple[str, ...], template: str, called: str = "") -> tuple[str, ...]:
@@ -251,6 +287,9 @@ def export_stems(request: ExportRequest, progress: Progress) -> Exported:
     encoding = files.encoding(request.encoding)
     names = tuple(item.name for item in request.items)
     paths = targets(request, names)
+    if request.paced is not None:
+        request = replace(request, items=_stretched(request.items, request.paced, Part(progress, 0.0, 0.7)))
+        progress = Part(progress, 0.7, 1.0)
     subtype = request.subtype
     peaks: list[float | None] = [None] * len(request.items)
     measured = 0.0
@@ -291,6 +330,26 @@ def export_stems(request: ExportRequest, progress: Progress) -> Exported:
         done.append(ExportedFile(item.name, path, peak))
     progress.advance(1.0, "Written")
     return Exported(tuple(done), gain)
+
+
+def _stretched(items: tuple[ExportItem, ...], paced: Paced, progress: Progress) -> tuple[ExportItem, ...]:
+    """Return items whose sounds are at another pace, all stretched together."""
+    whole, pace = paced.whole, paced.pace
+    frames = paced_frames(whole.frames, pace)
+    stores = [SoundStore(min(strip.audio.channels, 2), whole.rate, frames, paced.folder) for strip in whole.strips]
+    progress.advance(0.0, "Stretching")
+    for block in stretched(whole, pace, _PACED_FRAMES):
+        for store, sound in zip(stores, block, strict=True):
+            store.append(sound[: store.audio.channels])
+        _release(whole)
+        progress.advance(stores[0].filled / frames)
+    sounds = {strip.id: store.audio for strip, store in zip(whole.strips, stores, strict=True)}
+    mixes = (
+        replace(item.mix, strips=tuple(replace(s, audio=sounds[s.id]) for s in item.mix.strips), frames=frames)
+        for item in items
+    )
+    # What is stretched may be louder than what it was.
+    return tuple(ExportItem(item.name, mix) for item, mix in zip(items, mixes, strict=True))
 
 
 _TEMPLATE_HINT = "Use " + ", ".join(f"{{{field}}}" for field in FIELDS) + " and plain text."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -74,6 +75,37 @@ class PacedVoice:
         self._gains = np.array([gains[strip.id] for strip in mix.strips], np.float32)
 
 
+def stretched(mix: Mix, pace: Pace, frames: int) -> Iterator[Samples]:
+    """Yield all strips of a mix at another pace, as they are before their faders; there is one at least.
+
+    Parameters
+    ----------
+    mix
+        The strips, and by their faders what they are together: for that the result sounds best.
+    pace
+        The other pace.
+    frames
+        Length of a block.
+
+    Yields
+    ------
+    Samples
+        (strips, 2, frames), abutting, `paced_frames(mix.frames, pace)` in all.
+    """
+    gains = mix.gains()
+    heard = np.array([gains[strip.id] for strip in mix.strips], np.float32)
+    tape = _Tape(mix, None, 0, pace)
+    total = paced_frames(mix.frames, pace)
+    for at in range(0, total, frames):
+        count = min(frames, total - at)
+        yield tape.end(tape.block(at, count, heard), at)
+
+
+def paced_frames(frames: int, pace: Pace) -> int:
+    """Return how long a sound is at a pace."""
+    return math.ceil(frames / pace.speed)
+
+
 class _Tape:
     """The strips of a mix at another pace, as they are before their faders."""
 
@@ -98,15 +130,15 @@ class _Tape:
         return start + (place - stop) % (stop - start)
 
     def end(self, out: Samples, at: int) -> Samples:
-        """Return what is heard from a frame of the output on without what a stretched sound leaves behind the end."""
+        """Take from what is heard from a frame of the output on what a stretched sound leaves behind the end."""
         fall = rise(max(round(JOIN_S * self._rate), 1))[::-1]
         # The first frames of `out` from which on it falls, and from which on nothing is left.
-        stop = math.ceil((self._frames - self._start) / self.pace.speed) - at
+        stop = paced_frames(self._frames - self._start, self.pace) - at
         begin = stop - len(fall)
-        if self._loop is None and begin < out.shape[1]:
-            low, high = max(begin, 0), min(max(stop, 0), out.shape[1])
-            out[:, low:high] *= fall[low - begin : high - begin]
-            out[:, high:] = 0.0
+        if self._loop is None and begin < out.shape[-1]:
+            low, high = max(begin, 0), min(max(stop, 0), out.shape[-1])
+            out[..., low:high] *= fall[low - begin : high - begin]
+            out[..., high:] = 0.0
         return out
 
     def block(self, at: int, frames: int, gains: Samples) -> Samples:

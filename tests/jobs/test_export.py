@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -5,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from stemeditor.audio.stretch import Pace
 from stemeditor.errors import Cancelled, FileProblem, UserError
 from stemeditor.jobs.export import (
     ExportItem,
@@ -12,6 +14,7 @@ from stemeditor.jobs.export import (
     FilesExist,
     TooLoud,
     all_but_item,
+    at_pace,
     export_stems,
     file_names,
     mix_item,
@@ -21,7 +24,7 @@ from stemeditor.jobs.export import (
 from stemeditor.progress import Silent, Stoppable
 from stemeditor.project import edits
 from stemeditor.project.model import Project
-from tests.helpers.sounds import lane_of, song_of, tone
+from tests.helpers.sounds import lane_of, music, song_of, tone
 
 
 def project_of(level: float = 0.3) -> Project:
@@ -213,3 +216,34 @@ def test_an_unbounded_item_is_measured(tmp_path: Path) -> None:
     item = ExportItem("Sum", replace(project.mix(), gain=1.0))
     with pytest.raises(TooLoud, match="Sum"):
         export_stems(request_of(project, tmp_path, items=(item,), subtype="16"), Silent())
+
+
+@pytest.mark.parametrize("pace", [Pace(0.5), Pace(1.25, -3.0)], ids=str)
+def test_at_another_pace_stems_are_as_long_as_each_other_and_add_up(pace: Pace, tmp_path: Path) -> None:
+    samples = music(1.0)
+    stems = (lane_of("vocals", samples * 0.25), lane_of("drums", samples * 0.75))
+    project = edits.set_gain(edits.add_stems(edits.open_song(song_of(samples)), stems, "Test"), "drums", 0.1)
+    items = stem_items(project, tuple(lane.id for lane in project.lanes))
+    paced = at_pace(project, pace, tmp_path / "session")
+    request = ExportRequest(project.song, items, tmp_path, "{stem}", subtype="float", paced=paced)
+    done = export_stems(request, Silent())
+    song, vocals, drums = (read(file.path) for file in done.files)
+    assert song.shape[1] == vocals.shape[1] == drums.shape[1] == math.ceil(samples.shape[1] / pace.speed)
+    assert np.abs(vocals + drums - song).max() < 1e-4
+    assert np.abs(song).max() > 0.1
+    assert np.abs(vocals - song * 0.25).max() < 1e-4, "one is a quarter of the other, as it was"
+
+
+def test_a_mono_song_at_another_pace_stays_mono_and_what_is_too_loud_is_asked_for(tmp_path: Path) -> None:
+    project = edits.open_song(song_of(tone(440, 0.5, level=0.99, channels=1)))
+    items = stem_items(project, (project.lanes[0].id,))
+    paced = at_pace(project, Pace(1.0, 2.0), tmp_path / "session")
+    request = ExportRequest(project.song, items, tmp_path, "{stem}", subtype="float", paced=paced)
+    assert read(export_stems(request, Silent()).files[0].path).shape[0] == 1
+    loud = replace(items[0], mix=replace(items[0].mix, gain=2.0), bound=0.5)
+    with pytest.raises(TooLoud):
+        export_stems(replace(request, items=(loud,), subtype="24", overwrite=True), Silent())
+
+
+def test_at_its_own_pace_nothing_is_stretched(tmp_path: Path) -> None:
+    assert at_pace(project_of(), Pace(), tmp_path) is None

@@ -9,6 +9,7 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
+    QCheckBox,
     QComboBox,
     QDialogButtonBox,
     QFileDialog,
@@ -29,8 +30,10 @@ from PySide6.QtWidgets import (
 from stemeditor.app.controller import Controller
 from stemeditor.app.forms import LIST_ITEM_HEIGHT, heading
 from stemeditor.app.job_state import ExportQuestion
+from stemeditor.app.panels.pace import pace_text, pace_words
 from stemeditor.app.panels.passing import Passing
 from stemeditor.audio.files import ENCODINGS, encoding
+from stemeditor.audio.stretch import Pace
 from stemeditor.errors import UserError
 from stemeditor.jobs.export import (
     FIELDS,
@@ -40,6 +43,7 @@ from stemeditor.jobs.export import (
     FilesExist,
     TooLoud,
     all_but_item,
+    at_pace,
     file_names,
     mix_item,
     stem_items,
@@ -102,6 +106,10 @@ class ExportDialog(Passing):
         self.lanes.setAccessibleName("Stems to export")
         self.lanes.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.lanes.setFixedHeight(5 * LIST_ITEM_HEIGHT + 14)
+        self.paced = QCheckBox(f"Played as it is now: {pace_words(controller.pace)}")
+        self.paced.setToolTip("Otherwise the files are as fast and as high as the song")
+        self.paced.setVisible(not controller.pace.plain)
+        self.paced.setChecked(True)
         self.without = QComboBox()
         self.without.setAccessibleName("Stem to leave out")
         self.format = QComboBox()
@@ -137,6 +145,7 @@ class ExportDialog(Passing):
         self.what.buttonToggled.connect(self._refresh)
         self.lanes.itemChanged.connect(self._refresh)
         self.without.activated.connect(self._refresh)
+        self.paced.toggled.connect(self._refresh)
         self.template.textChanged.connect(self._refresh)
         self.folder.textChanged.connect(self._refresh)
         controller.changed.connect(self._project_changed)
@@ -195,7 +204,19 @@ class ExportDialog(Passing):
             self.template.text(),
             self.format.currentData(),
             self.subtype.currentData(),
+            called=self._called(),
+            paced=at_pace(self._project, self._pace(), self._controller.cache_folder),
         )
+
+    def _pace(self) -> Pace:
+        return self._controller.pace if self.paced.isChecked() else Pace()
+
+    def _called(self) -> str:
+        """Return what {song} is: files at another pace are told from those at the song's own."""
+        song, pace = self._project.song, self._pace()
+        if song is None or pace.plain:
+            return ""
+        return f"{song.path.stem or song.title} ({pace_text(pace).replace('  ', ', ')})"
 
     def _arrange(self, browse: QPushButton, buttons: QDialogButtonBox) -> None:
         row = QHBoxLayout()
@@ -227,6 +248,7 @@ class ExportDialog(Passing):
         layout.addWidget(self.lanes)
         layout.addWidget(self.mix)
         layout.addLayout(row)
+        layout.addWidget(self.paced)
         layout.addSpacing(8)
         layout.addWidget(heading("How and where"))
         layout.addLayout(form)
@@ -252,7 +274,9 @@ class ExportDialog(Passing):
         ending = encoding(self.format.currentData()).ending
         try:
             assert self._project.song is not None
-            names = file_names(self._project.song, tuple(item.name for item in items), self.template.text())
+            names = file_names(
+                self._project.song, tuple(item.name for item in items), self.template.text(), self._called()
+            )
             self.preview.show_names([f"{name}{ending}" for name in names] or ["Choose at least one stem."])
             good = bool(items) and bool(self.folder.text().strip())
         except UserError as problem:

@@ -188,6 +188,27 @@ def export(show: Show, qtbot: QtBot, tmp_path: Path) -> ExportDialog:
     return dialog
 
 
+def test_files_are_written_as_they_are_heard_if_that_is_asked_for(show: Show, tmp_path: Path) -> None:
+    parts = show()
+    parts.controller.set_pace(0.75, -2.0)
+    dialog = ExportDialog(parts.controller)
+    dialog.show()
+    assert dialog.paced.isVisible()
+    assert dialog.paced.text() == "Played as it is now: at 75 % of its speed, 2 semitones lower"
+    request = dialog.request()
+    assert request.paced.pace == parts.controller.pace
+    assert "A song (75 %, -2)/Vocals.wav" in dialog.preview.text()
+    dialog.paced.setChecked(False)
+    assert dialog.request().paced is None
+    assert "A song/Vocals.wav" in dialog.preview.text()
+    dialog.close()
+
+
+def test_of_a_pace_nothing_is_said_where_it_is_the_songs_own(export: ExportDialog) -> None:
+    assert not export.paced.isVisibleTo(export)
+    assert export.request().paced is None
+
+
 def test_stems_are_chosen_by_default_and_the_song_is_not(export: ExportDialog) -> None:
     assert [item.name for item in export.request().items] == ["Vocals", "Drums", "Bass", "Other"]
     export.lanes.item(1).setCheckState(Qt.CheckState.Unchecked)

@@ -25,6 +25,13 @@ _IDLE_S = 0.3
 PATIENCE = ("OPENBLAS_THREAD_TIMEOUT", "16")
 """For how long threads of linear algebra wait at work for more, as a power of two of cycles; see `rest`."""
 
+SWITCH_S = 0.0005
+"""How long one thread may keep the others from running Python: the sound must not wait for a worker.
+
+It asks dozens of times a block when it is stretched: with two milliseconds it stuttered beside a loop of pure Python,
+and workers are no faster for them.
+"""
+
 T = TypeVar("T")
 Given = TypeVar("Given")
 Found = TypeVar("Found")

@@ -26,11 +26,9 @@ from stemeditor.mixing.player import Player
 from stemeditor.project.document import Document
 from stemeditor.settings import Settings
 from stemeditor.settings import file as settings_file
+from stemeditor.threads import SWITCH_S
 
 log = logging.getLogger(__name__)
-
-_SWITCH_S = 0.002
-"""How long one thread may keep the others from running Python: the sound thread must not wait for a worker."""
 
 _SCALE = "QT_SCALE_FACTOR"
 """Where Qt looks for how large everything is to be."""
@@ -162,7 +160,7 @@ def main(files: list[Path]) -> int:
         What was named on the command line; the first is opened.
     """
     _log_to_file()
-    sys.setswitchinterval(_SWITCH_S)
+    sys.setswitchinterval(SWITCH_S)
     libraries.settle()
     parts = build()
     _catch_everything(parts.bridge)

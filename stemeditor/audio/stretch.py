@@ -58,7 +58,7 @@ _BEGINS = 2.0
 """What grows by this much at an attack begins there."""
 
 _LOOKS = 8
-"""Steps that are read at once."""
+"""Steps that are read at once, or more."""
 
 _MARGIN = 64
 """Frames by which a piece that is to be higher or lower is longer at both ends."""
@@ -158,7 +158,7 @@ class Stretcher:
     def _add_piece(self, gains: NDArray[np.float32]) -> None:
         size, step = self._size, self._step
         place, attack = self._place(gains)
-        spectra, before = self._spectra(place)
+        spectra, before = self._spectra(place, exactly=attack is not None)
         if self._turned is not None:
             turn = _turn(_heard(gains, self._turned), _heard(gains, before))
             if attack is not None:
@@ -182,7 +182,8 @@ class Stretcher:
         """
         speed, ratio, half = self._pace.speed, self._pace.ratio, self._size / 2
         place = self._start + self._centre * speed
-        self._know(place + 3 * self._size * max(speed, 1.0), gains)
+        # As far as the next attack matters, and as a piece reaches round one.
+        self._know(place + self._size * max(3 * speed, speed + 1.5 * ratio), gains)
         attacks = self._attacks.found
         after = bisect.bisect(attacks, place)
         for number in (after - 1, after):
@@ -212,13 +213,16 @@ class Stretcher:
             self._begun = (attack, after > _BEGINS * before)
         return self._begun[1]
 
-    def _spectra(self, place: float) -> tuple[NDArray[np.complex64], NDArray[np.complex64]]:
-        """Return the spectra (sounds, 2, bins) of a window of sound about a frame, and of one a step before it."""
+    def _spectra(self, place: float, exactly: bool = False) -> tuple[NDArray[np.complex64], NDArray[np.complex64]]:
+        """Return the spectra (sounds, 2, bins) of a window of sound about a frame, and of one a step before it.
+
+        Parts of a frame are nothing where pieces are turned to fit each other, and are heard where they are not.
+        """
         size = self._size
         sound, late = self._around(place)
         both = np.stack([sound[:, self._step :], sound[:, :size]]) * self._window
         spectra = np.fft.rfft(both).astype(np.complex64, copy=False)
-        if late:
+        if late and exactly:
             spectra *= np.exp(2j * np.pi * late / size * np.arange(size // 2 + 1)).astype(np.complex64)
         now, before = spectra.reshape(2, -1, 2, size // 2 + 1)
         return now, before
@@ -245,13 +249,21 @@ class Stretcher:
     def _know(self, until: float, gains: NDArray[np.float32]) -> None:
         """Read on until all that is before a frame is known, attacks too; forget what is far behind."""
         needed = self._start + self._centre * self._pace.speed - _behind(self._size, self._pace)
-        while self._attacks.known < until:
-            more = self._read(_LOOKS * self._look)
+        missing = math.ceil((until - self._attacks.known) / self._look)
+        if missing > 0:
+            more = self._read(max(missing, _LOOKS) * self._look)
             self._attacks.listen(more * gains.reshape(-1, 1))
             old = min(max(int(needed) - self._first, 0), self._sounds.shape[1])
             self._sounds = np.concatenate([self._sounds[:, old:], more], axis=1)
             self._first += old
-        self._attacks.forget(needed)
+            self._attacks.forget(needed)
+
+
+def warm(rate: int, pace: Pace) -> None:
+    """Load and prepare what a pace needs, so that the first to be heard at it need not wait for that."""
+    if not pace.plain:
+        silence = Stretcher(lambda frames: np.zeros((2, frames), np.float32), 0, 2, rate, pace)
+        silence.next(1, np.ones((1, 2), np.float32))
 
 
 class _Attacks:
@@ -295,8 +307,8 @@ class _Attacks:
         far = max(_BEFORE)
         if len(steps) > far:
             rises[far:] = steps[far:] - np.max([steps[far - k : len(steps) - k] for k in _BEFORE], axis=0)
-        for at in range(begin, len(steps) - _APART):
-            if rises[at] > _RISE and rises[at] == rises[at - _APART : at + _APART + 1].max():
+        for at in (begin + np.flatnonzero(rises[begin : len(steps) - _APART] > _RISE)).tolist():
+            if rises[at] == rises[at - _APART : at + _APART + 1].max():
                 # Where the slope first comes near to what it will be.
                 low = (at - 1) * self._look
                 near = self._slopes[low : low + 3 * self._look]
@@ -323,7 +335,7 @@ def _window(rate: int, pace: Pace) -> NDArray[np.float32]:
 
 def _behind(size: int, pace: Pace) -> int:
     """Return how many frames before the place of a piece may be asked for."""
-    return math.ceil(3 * size * max(pace.ratio, pace.speed, 1.0))
+    return math.ceil(size * (2 * pace.ratio + pace.speed))
 
 
 def _heard(gains: NDArray[np.float32], spectra: NDArray[np.complex64]) -> NDArray[np.complex64]:

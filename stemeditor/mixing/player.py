@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from stemeditor.audio.buffer import Samples
-from stemeditor.audio.stretch import Pace
+from stemeditor.audio.stretch import Pace, warm
 from stemeditor.mixing.meters import SILENCE, Gauge, Level, Meters, RecentLevels
 from stemeditor.mixing.mix import Mix, rise
 from stemeditor.mixing.paced import PacedVoice
@@ -109,9 +109,13 @@ class Player:
 
     @pace.setter
     def pace(self, pace: Pace) -> None:
+        before = self._orders.pace
+        if pace == before:
+            return
+        if before.plain or pace.semitones != before.semitones:
+            warm(self._orders.mix.rate, pace)
         with self._ordering:
-            if pace != self._orders.pace:
-                self._orders = replace(self._orders, pace=pace)
+            self._orders = replace(self._orders, pace=pace)
 
     @property
     def playing(self) -> bool:

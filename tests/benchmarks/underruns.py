@@ -18,6 +18,7 @@ import numpy as np
 from stemeditor.app.audio_out import AudioOut
 from stemeditor.audio.buffer import Audio
 from stemeditor.audio.peaks import Peaks
+from stemeditor.audio.stretch import Pace
 from stemeditor.jobs.pool import COMPUTE, DISK, Pool
 from stemeditor.methods import registry, runner
 from stemeditor.mixing.mix import Mix, Strip
@@ -26,6 +27,7 @@ from stemeditor.progress import Progress
 from stemeditor.project import edits, storage
 from stemeditor.project.model import Lane, Song, Sound
 from stemeditor.project.storage import Kept
+from stemeditor.threads import SWITCH_S
 
 
 def main() -> None:
@@ -38,13 +40,15 @@ def main() -> None:
         default=registry.DEFAULT,
         help="which separation runs; “all” for one after the other, “save” for a project that is saved and opened",
     )
+    parser.add_argument("--speed", type=float, default=1.0, help="how fast it plays")
+    parser.add_argument("--semitones", type=float, default=0.0, help="how much higher it plays")
     given = parser.parse_args()
-    sys.setswitchinterval(0.002)
+    sys.setswitchinterval(SWITCH_S)
     for key in registry.ready() if given.method == "all" else (given.method,):
-        _play(key, given.seconds, given.spin)
+        _play(key, given.seconds, given.spin, Pace(given.speed, given.semitones))
 
 
-def _play(key: str, seconds: float, spinning: bool) -> None:
+def _play(key: str, seconds: float, spinning: bool, pace: Pace) -> None:
     """Play while a method runs, and print how often it stuttered."""
     rate = 44100
     noise = np.random.default_rng(0).standard_normal((2, rate * 120)).astype(np.float32) * 0.05
@@ -79,6 +83,7 @@ def _play(key: str, seconds: float, spinning: bool) -> None:
     player = Player()
     player.mix = Mix(tuple(Strip(str(number), song, 0.2) for number in range(5)), 1.0, rate, song.frames)
     player.loop = (0, song.frames)
+    player.pace = pace
     output = AudioOut(player)
     output.open()
     player.play()

@@ -20,6 +20,7 @@ import bisect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,8 +55,14 @@ _APART = 8
 _FLOOR = 1e-7
 """Energy a frame below which nothing is an attack."""
 
+_HIDDEN = 2.5
+"""Decades below the loudest sound from which on another is not heard."""
+
 _BEGINS = 2.0
 """What grows by this much at an attack begins there."""
+
+_MATTERS = 0.25
+"""Share of a sound in a bin from which on it decides whether that begins."""
 
 _LOOKS = 8
 """Steps that are read at once, or more."""
@@ -64,6 +71,8 @@ _MARGIN = 64
 """Frames by which a piece that is to be higher or lower is longer at both ends."""
 
 _NOTHING = 1e-20
+
+_Number = TypeVar("_Number", np.float32, np.complex64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,10 +216,10 @@ class Stretcher:
         """Return which bins of what is heard begin with an attack."""
         if self._begun[0] != attack:
             half = self._pace.ratio * self._size / 2
-            sides = (_heard(gains, self._spectra(attack + way)[0]) for way in (-half, half))
-            smooth = np.ones(2 * _LOCKED + 1)
-            before, after = (np.convolve(np.square(np.abs(side)).sum(axis=0), smooth, "same") for side in sides)
-            self._begun = (attack, after > _BEGINS * before)
+            sides = (self._spectra(attack + way)[0] * gains[:, :, np.newaxis] for way in (-half, half))
+            before, after = (_smooth(np.square(np.abs(side)).sum(axis=1)) for side in sides)
+            begins = (after > _BEGINS * before) & (after > _MATTERS * after.sum(axis=0))
+            self._begun = (attack, begins.any(axis=0))
         return self._begun[1]
 
     def _spectra(self, place: float, exactly: bool = False) -> tuple[NDArray[np.complex64], NDArray[np.complex64]]:
@@ -267,7 +276,7 @@ def warm(rate: int, pace: Pace) -> None:
 
 
 class _Attacks:
-    """Finds where something begins: where the energy of the sound's slope grows tenfold, say, within a few hundredths.
+    """Finds where one of several sounds begins: where the energy of its slope grows at once.
 
     Parameters
     ----------
@@ -283,40 +292,30 @@ class _Attacks:
         self._look = look
         self._first = first
         """Number of the first frame in `_slopes`."""
-        self._slopes = np.zeros(0, np.float32)
+        self._slopes = np.zeros((0, 0), np.float32)
+        """(sounds, frames), squared."""
+        self._steps = np.zeros((0, 0))
+        """(sounds, steps): decades of energy of each step, from `_first` on."""
         self._last: Samples | None = None
-        self._steps: list[float] = []
-        """Decades of energy of each step, from `_first` on."""
 
     @property
     def known(self) -> int:
         """All attacks before this frame are found."""
-        return self._first + (len(self._steps) - _APART - 1) * self._look
+        return self._first + (self._steps.shape[1] - _APART - 1) * self._look
 
-    def listen(self, sounds: Samples) -> None:
+    def listen(self, rows: Samples) -> None:
         """Take in the next (rows, frames), a whole number of steps."""
-        last = sounds[:, :1] if self._last is None else self._last
-        slopes = np.square(np.diff(sounds, axis=1, prepend=last)).sum(axis=0)
-        self._last = sounds[:, -1:]
-        self._slopes = np.concatenate([self._slopes, slopes])
-        energies = slopes.reshape(-1, self._look).mean(axis=1)
-        begin = max(len(self._steps) - _APART, max(_BEFORE) + _APART)
-        self._steps += np.log10(energies + _FLOOR).tolist()
-        steps = np.array(self._steps)
-        rises = np.full(len(steps), -np.inf)
-        far = max(_BEFORE)
-        if len(steps) > far:
-            rises[far:] = steps[far:] - np.max([steps[far - k : len(steps) - k] for k in _BEFORE], axis=0)
-        for at in (begin + np.flatnonzero(rises[begin : len(steps) - _APART] > _RISE)).tolist():
-            if rises[at] == rises[at - _APART : at + _APART + 1].max():
-                # Where the slope first comes near to what it will be.
-                low = (at - 1) * self._look
-                near = self._slopes[low : low + 3 * self._look]
-                self.found.append(self._first + low + int(np.argmax(near > 0.1 * near.max())))
-        old = len(self._steps) - (max(_BEFORE) + 2 * _APART + 2)
+        last = rows[:, :1] if self._last is None else self._last
+        slopes = np.square(np.diff(rows, axis=1, prepend=last)).reshape(-1, 2, rows.shape[1]).sum(axis=1)
+        self._last = rows[:, -1:]
+        steps = np.log10(slopes.reshape(len(slopes), -1, self._look).mean(axis=2) + _FLOOR)
+        begin = max(self._steps.shape[1] - _APART, max(_BEFORE) + _APART)
+        self._slopes = np.concatenate([self._slopes.reshape(len(slopes), -1), slopes], axis=1)
+        self._steps = np.concatenate([self._steps.reshape(len(steps), -1), steps], axis=1)
+        self._search(begin)
+        old = self._steps.shape[1] - (max(_BEFORE) + 2 * _APART + 2)
         if old > 0:
-            del self._steps[:old]
-            self._slopes = self._slopes[old * self._look :]
+            self._steps, self._slopes = self._steps[:, old:], self._slopes[:, old * self._look :]
             self._first += old * self._look
 
     def forget(self, before: float) -> None:
@@ -324,6 +323,23 @@ class _Attacks:
         old = bisect.bisect(self.found, before) - 1
         if old > 0:
             del self.found[:old]
+
+    def _search(self, begin: int) -> None:
+        """Look for attacks from a step on, as far as is known what follows them."""
+        steps, far = self._steps, max(_BEFORE)
+        count = steps.shape[1]
+        if count <= far or not len(steps):
+            return
+        grown = steps[:, far:] - np.max([steps[:, far - ago : count - ago] for ago in _BEFORE], axis=0)
+        # What is so much softer than another that nobody hears it begins for nobody.
+        grown[steps[:, far:] < steps[:, far:].max(axis=0) - _HIDDEN] = 0.0
+        rises = np.concatenate([np.zeros(far), grown.max(axis=0)])
+        for at in (begin + np.flatnonzero(rises[begin : count - _APART] > _RISE)).tolist():
+            if rises[at] == rises[at - _APART : at + _APART + 1].max():
+                # Where the slope of that sound first comes near to what it will be.
+                low = (at - 1) * self._look
+                slopes = self._slopes[int(grown[:, at - far].argmax()), low : low + 3 * self._look]
+                self.found.append(self._first + low + int(np.argmax(slopes > 0.1 * slopes.max())))
 
 
 def _window(rate: int, pace: Pace) -> NDArray[np.float32]:
@@ -354,10 +370,15 @@ def _turn(last: NDArray[np.complex64], before: NDArray[np.complex64]) -> NDArray
     before
         (2, bins): the sound where the last piece would be if it had come from just before this one.
     """
-    alone = np.einsum("cb,cb->b", last, before.conj())
-    turn = alone.copy()
-    for away in range(1, _LOCKED + 1):
-        turn[away:] += alone[:-away]
-        turn[:-away] += alone[away:]
+    turn = _smooth(np.einsum("cb,cb->b", last, before.conj()))
     length = np.abs(turn)
     return np.where(length > _NOTHING, turn / np.maximum(length, _NOTHING), 1.0).astype(np.complex64)
+
+
+def _smooth(bins: NDArray[_Number]) -> NDArray[_Number]:
+    """Return (..., bins), each the sum of itself and of those that turn with it."""
+    smooth = bins.copy()
+    for away in range(1, _LOCKED + 1):
+        smooth[..., away:] += bins[..., :-away]
+        smooth[..., :-away] += bins[..., away:]
+    return smooth

@@ -104,6 +104,18 @@ def test_strokes_come_when_they_should_and_stay_sharp(pace: Pace) -> None:
         assert before < stroke - 35.0, "what is heard of it before it comes"
 
 
+@pytest.mark.parametrize("pace", [Pace(0.5), Pace(1.3), Pace(0.75, -2.0)], ids=str)
+def test_a_stroke_beside_a_louder_tone_is_as_sharp_and_the_tone_as_steady(pace: Pace) -> None:
+    loud = sum(tone(220.0 * part, 3.0, level=0.4 / part) for part in (1, 2, 3, 4))
+    heard = stretched(np.concatenate([loud, 0.3 * strokes(3.0, PLACES)]).astype(np.float32), pace)
+    for place in PLACES:
+        at = round(place / pace.speed * RATE)
+        assert level_db(heard[2, at - 1500 : at - 60]) < level_db(heard[2, at - 60 : at + 300]) - 25.0
+    edge = RATE // 4
+    power = np.convolve(np.square(heard[0]), np.ones(2000) / 2000, "same")[edge:-edge]
+    assert 10 * np.log10(power.min() / power.max()) > -1.0
+
+
 def test_without_looking_for_attacks_strokes_would_be_smeared(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that the test above can fail."""
     from stemeditor.audio import stretch

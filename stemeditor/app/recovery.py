@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 
 _EVERY_MS = 10_000
 
+_MOST = 3
+"""Projects that are kept, the present one and those that were open last: stems take room."""
+
 
 class Recovery(QObject):
     """Keeps what is at risk, some seconds after it changed. Main thread only.
@@ -63,7 +66,7 @@ class Recovery(QObject):
         if self._job is not None:
             return
         filing = self._controller.filing
-        at_risk = {project.song.id: project for project in filing.at_risk if project.song is not None}
+        at_risk = {project.song.id: project for project in filing.at_risk[:_MOST] if project.song is not None}
         for song_id in self._kept.keys() - at_risk.keys():
             del self._kept[song_id]
             self.rescue.forget(song_id)

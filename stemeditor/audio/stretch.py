@@ -131,7 +131,7 @@ class Stretcher:
         """Number of the first frame in `_sounds`."""
         self._sounds = np.zeros((rows, 0), np.float32)
         self._attacks = _Attacks(self._first, self._look)
-        self._begun: tuple[int, NDArray[np.bool_]] = (-1, np.zeros(0, bool))
+        self._begun: tuple[int | None, NDArray[np.bool_]] = (None, np.zeros(0, bool))
         """The last attack that was near, and which bins begin there."""
         self._turned: NDArray[np.complex64] | None = None
         """Spectra (sounds, 2, bins) of the last piece, as it was heard."""

@@ -269,6 +269,17 @@ def test_what_is_heard_lags_what_is_read(device: Device, player: Player, output:
     assert {output.heard_position() for _ in range(50) if not time.sleep(0.0005)} == {player.position}
 
 
+def test_what_is_heard_moves_as_slowly_as_it_is_played(player: Player, monkeypatch: pytest.MonkeyPatch) -> None:
+    output = AudioOut(player)
+    read_s, block_s = 100.0, 512 / player.mix.rate
+    output._blocks.append((read_s, 1000, 1256))
+    places = []
+    for share in (0.0, 0.25, 0.5, 1.0, 3.0):
+        monkeypatch.setattr(time, "perf_counter", lambda share=share: read_s + share * block_s)
+        places.append(output.heard_position())
+    assert places == [1000, 1064, 1128, 1256, 1256]
+
+
 def test_a_pause_on_the_silent_clock_empties_the_meters(player: Player, output: AudioOut) -> None:
     output.open()
     player.play()

@@ -1,6 +1,7 @@
 """What an accident costs: nothing that stood for some seconds."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,21 @@ def test_what_was_closed_is_kept_as_well(show: Show, qtbot: QtBot, folder: Path)
     parts.controller.close_song()
     kept(parts, qtbot)
     assert len(files(folder)) == 1
+
+
+def test_of_many_the_last_are_kept(show: Show, qtbot: QtBot, folder: Path) -> None:
+    parts = show()
+    kept(parts, qtbot)
+    (first,) = files(folder)
+    for number in range(3):
+        song = replace(song_of(music(0.2)), id=f"another {number}")
+        stems = (lane_of("vocals", music(0.2)),)
+        parts.controller.document.apply(
+            "Open song", lambda project, song=song, stems=stems: edits.add_stems(edits.open_song(song), stems, "Test")
+        )
+    kept(parts, qtbot)
+    assert len(files(folder)) == 3
+    assert first not in files(folder)
 
 
 def test_a_program_that_ends_as_it_should_leaves_nothing(show: Show, qtbot: QtBot, folder: Path) -> None:

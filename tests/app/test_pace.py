@@ -73,6 +73,23 @@ def test_the_panel_opens_below_its_button_and_does_what_it_shows(show: Show, qtb
     panel.hide()
 
 
+def test_what_is_played_is_in_reach_while_the_panel_is_open(show: Show, qtbot: QtBot) -> None:
+    parts = show()
+    panel = parts.window.pace
+    parts.window.actions_["pace"].trigger()
+    qtbot.keyClick(panel.speed, Qt.Key.Key_Space)
+    assert parts.controller.player.playing
+    qtbot.keyClick(panel.speed, Qt.Key.Key_Down, Qt.KeyboardModifier.ControlModifier)
+    assert parts.controller.pace == Pace(0.95)
+    qtbot.keyClick(panel.speed, Qt.Key.Key_L)
+    assert parts.controller.looping
+    qtbot.keyClick(panel.speed, Qt.Key.Key_P)
+    assert not panel.isVisible()
+    parts.window.actions_["pace"].trigger()
+    qtbot.keyClick(panel.speed, Qt.Key.Key_Escape)
+    assert not panel.isVisible()
+
+
 @pytest.mark.parametrize("speed", [SLOWEST, 0.5, 0.97, 1.0, 1.01, 1.5, FASTEST])
 def test_a_slider_shows_what_it_was_told(show: Show, speed: float) -> None:
     parts = show()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QPoint, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QPushButton, QWidget
 
 from stemeditor.app.actions import Actions
@@ -14,6 +15,9 @@ from stemeditor.audio.stretch import FASTEST, HIGHEST, LOWEST, SLOWEST, Pace
 
 _MIDDLE = STEPS // 2
 _FINE_SPEED, _FINE_PITCH = 0.01, 0.1
+
+_KEYS = ("pace", "slower", "faster", "lower", "higher", "own_pace", "play", "stop", "loop", "mute", "solo")
+"""What keys do while the panel is open."""
 
 
 def speed_text(speed: float) -> str:
@@ -52,6 +56,7 @@ class PacePanel(QFrame):
 
     def __init__(self, actions: Actions, parent: QWidget) -> None:
         super().__init__(parent, Qt.WindowType.Popup)
+        self._actions = actions
         self.setProperty("role", "card")
         self.speed = ValueSlider(_speed_position, _speed_at, _fine(_FINE_SPEED, 2), 1.0, speed_text)
         self.speed.describe("Speed")
@@ -100,6 +105,16 @@ class PacePanel(QFrame):
         self.move(min(max(place.x(), left), max(right, left)), place.y())
         self.show()
         self.speed.setFocus(Qt.FocusReason.PopupFocusReason)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: D102
+        # As long as it is open the window's own keys sleep: those that belong here work all the same.
+        pressed = QKeySequence(event.keyCombination())
+        for action_id in _KEYS:
+            action = self._actions[action_id]
+            if pressed in action.shortcuts() and action.isEnabled():
+                self.hide() if action_id == "pace" else action.trigger()
+                return
+        super().keyPressEvent(event)
 
     def _speed_moved(self, speed: float) -> None:
         self.edited.emit(speed, None)

@@ -69,13 +69,13 @@ class Recovery(QObject):
         at_risk = {project.song.id: project for project in filing.at_risk[:_MOST] if project.song is not None}
         for song_id in self._kept.keys() - at_risk.keys():
             del self._kept[song_id]
-            self.rescue.forget(song_id)
+            self._give_up(self.rescue.file(song_id))
         for song_id, project in at_risk.items():
             if self._kept.get(song_id) != describe(project):
                 self._begin(song_id, project)
                 return
         for leftover in self._brought_back:
-            leftover.discard()
+            self.discard(leftover)
         self._brought_back.clear()
 
     def give_way(self) -> None:
@@ -93,6 +93,10 @@ class Recovery(QObject):
         """Open what an earlier run left."""
         self._controller.open(leftover.file, leftover)
 
+    def discard(self, leftover: Leftover) -> None:
+        """Give up what an earlier run left."""
+        self._give_up(leftover.file)
+
     def opened(self, leftover: Leftover) -> None:
         """Take note that it is open: it goes when this run keeps it, or needs it no more."""
         self._brought_back.append(leftover)
@@ -100,15 +104,18 @@ class Recovery(QObject):
     def close(self) -> None:
         """Give up all that is kept: the program ends as it should."""
         self._timer.stop()
-        for leftover in self._brought_back:
-            leftover.discard()
         if self._rescue is not None:
-            self._rescue.close()
+            self._rescue.close(self._brought_back)
 
     def _changed(self) -> None:
         # From the first change on, not the last: who turns faders for minutes is kept meanwhile.
         if not self._timer.isActive():
             self._timer.start()
+
+    def _give_up(self, file: Path) -> None:
+        from stemeditor.jobs.rescue import give_up
+
+        self._controller.paint(give_up, file, queue=DISK)
 
     def _begin(self, song_id: str, project: Project) -> None:
         from stemeditor.jobs.rescue import KeepRequest, keep

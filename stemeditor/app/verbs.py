@@ -56,7 +56,7 @@ class Verbs(QMainWindow):
                 return True
             if answer == LATER:
                 break
-            leftover.discard()
+            recovery.discard(leftover)
         return False
 
     def separate(self) -> None:

@@ -10,6 +10,7 @@ import contextlib
 import json
 import logging
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,10 +59,6 @@ class Leftover:
     title: str
     path: Path | None
 
-    def discard(self) -> None:
-        """Give it up."""
-        _remove(self.file)
-
 
 class Rescue:
     """The files of one run of the program.
@@ -86,10 +83,6 @@ class Rescue:
             self._locks.append(lock)
         return self._folder / f"{self._run}-{name}{ENDING}"
 
-    def forget(self, name: str) -> None:
-        """Give up what is kept under a name, if anything is."""
-        _remove(self._folder / f"{self._run}-{name}{ENDING}")
-
     def leftovers(self) -> tuple[Leftover, ...]:
         """Return what runs left that are no more, the newest first; no other run finds it as long as this one runs."""
         found: list[Leftover] = []
@@ -101,9 +94,9 @@ class Rescue:
                 found += self._left_by(place.name.removesuffix(_LOCK))
         return tuple(sorted(found, key=lambda left: paths.written(left.file), reverse=True))
 
-    def close(self) -> None:
-        """Give up all that this run kept; what others left stays."""
-        for file in self._folder.glob(f"{self._run}-*{ENDING}"):
+    def close(self, leftovers: Iterable[Leftover] = ()) -> None:
+        """Give up all that this run kept, and what it had brought back; what else others left stays."""
+        for file in (*self._folder.glob(f"{self._run}-*{ENDING}"), *(left.file for left in leftovers)):
             _remove(file)
         for lock in self._locks:
             place = Path(lock.lock_file)
@@ -143,6 +136,11 @@ def keep(request: KeepRequest, progress: Progress) -> KeepRequest:
     note = {"title": request.title, "path": str(request.path) if request.path else ""}
     paths.write_whole(request.file.with_suffix(_NOTE), json.dumps(note))
     return request
+
+
+def give_up(file: Path, progress: Progress) -> None:
+    """Remove what was kept in a file: a large one takes a system a while."""
+    _remove(file)
 
 
 def _remove(file: Path) -> None:

@@ -32,7 +32,7 @@ def kept(parts: Parts, qtbot: QtBot) -> None:
     assert recovery._timer.isActive()
     recovery._timer.stop()
     recovery._timer.timeout.emit()
-    qtbot.waitUntil(lambda: recovery._job is None, timeout=10000)
+    qtbot.waitUntil(lambda: recovery._job is None and not parts.controller._ongoing, timeout=10000)
 
 
 def files(folder: Path) -> list[Path]:
@@ -239,12 +239,13 @@ def test_what_cannot_be_brought_back_stays_and_is_told(
 
 
 def test_every_leftover_is_asked_for_until_one_is_wanted(
-    left: Callable[..., Path], parts: Parts, folder: Path, monkeypatch: pytest.MonkeyPatch
+    left: Callable[..., Path], parts: Parts, qtbot: QtBot, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("A", "B", "C"):
         left(name)
     asked = answer(monkeypatch, "Discard it", "Ask me later")
     assert not parts.window.ask_leftovers()
+    qtbot.waitUntil(lambda: not parts.controller._ongoing, timeout=10000)
     assert len(asked) == 2
     assert len(files(folder)) == 2
     parts.controller.close()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stemeditor.errors import FileProblem
-from stemeditor.jobs.rescue import KeepRequest, Rescue, keep
+from stemeditor.jobs.rescue import KeepRequest, Rescue, give_up, keep
 from stemeditor.progress import Silent
 from stemeditor.project import edits, storage
 from stemeditor.project.storage import Kept
@@ -40,7 +40,6 @@ def test_a_run_that_ends_as_it_should_leaves_nothing(tmp_path: Path) -> None:
 
 def test_a_run_with_nothing_to_keep_makes_no_folder(tmp_path: Path) -> None:
     rescue = Rescue(tmp_path / "unsaved")
-    rescue.forget("song")
     assert rescue.leftovers() == ()
     rescue.close()
     assert list(tmp_path.iterdir()) == []
@@ -49,7 +48,7 @@ def test_a_run_with_nothing_to_keep_makes_no_folder(tmp_path: Path) -> None:
 def test_what_is_saved_is_given_up(tmp_path: Path) -> None:
     rescue = Rescue(tmp_path)
     file = kept_by(rescue)
-    rescue.forget("song")
+    give_up(file, Silent())
     assert not file.exists()
     rescue.close()
     assert list(tmp_path.iterdir()) == []
@@ -67,8 +66,7 @@ def test_a_run_that_died_is_told_from_one_that_lives(tmp_path: Path) -> None:
     new.close()
     assert left.file.exists(), "it was not given up, only not asked for"
     (again,) = alive.leftovers()
-    again.discard()
-    alive.close()
+    alive.close((again,))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -108,5 +106,4 @@ def test_a_killed_program_leaves_what_it_kept(tmp_path: Path) -> None:
     (left,) = rescue.leftovers()
     project = storage.load(left.file, tmp_path / "session", "new", Silent()).project
     assert np.array_equal(project.song.sound.audio.samples, music(0.2))
-    left.discard()
-    rescue.close()
+    rescue.close((left,))

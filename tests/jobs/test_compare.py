@@ -32,7 +32,7 @@ class Watching(Silent):
 def request(tmp_path: Path, *methods: str, **fields: object) -> CompareRequest:
     true = {name: Audio(samples.astype(np.float32), RATE) for name, samples in band().items()}
     song = Audio(sum(part.samples for part in true.values()), RATE)
-    return CompareRequest("Band", song, methods, tmp_path, true, 2 * RATE, 8 * RATE, **fields)  # type: ignore[arg-type]
+    return CompareRequest("Band", song, methods, tmp_path, true, 2 * RATE, 6 * RATE, **fields)  # type: ignore[arg-type]
 
 
 def test_contenders_come_one_after_the_other_with_scores_and_times(tmp_path: Path) -> None:
@@ -46,20 +46,20 @@ def test_contenders_come_one_after_the_other_with_scores_and_times(tmp_path: Pat
     assert {score.stem for score in repet.scores} == {"vocals", "accompaniment"}
     for contender in found.contenders:
         for sound in contender.stems.values():
-            assert sound.frames == 6 * RATE
+            assert sound.frames == 4 * RATE
     assert classic.seconds > 0
     assert {row.method for row in found.table.timings} == {"classic", "repet_sim"}
     bass = {row.method: row.values["sdr"] for row in found.table.scores if row.stem == "bass"}
     assert bass["oracle_irm"] > bass["classic"] > bass["mixture"]
     assert ideal.label == "Ideal ratio mask"
-    assert mixture.stems["vocals"].frames == 6 * RATE
+    assert mixture.stems["vocals"].frames == 4 * RATE
 
 
 def test_a_stretch_sounds_as_within_the_song(tmp_path: Path) -> None:
     asked = request(tmp_path, "hpss")
     (contender,) = compare(asked, Silent()).contenders
     total = sum(sound.samples for sound in contender.stems.values())
-    assert np.abs(total - asked.song.samples[:, 2 * RATE : 8 * RATE]).max() < 1e-5
+    assert np.abs(total - asked.song.samples[:, 2 * RATE : 6 * RATE]).max() < 1e-5
 
 
 def test_a_method_the_song_does_not_suit_has_its_trouble_and_the_others_go_on(tmp_path: Path) -> None:

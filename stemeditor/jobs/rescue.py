@@ -72,15 +72,16 @@ class Rescue:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._run = new_id()
-        self._locks: list[FileLock] = []
+        self._own: FileLock | None = None
+        self._others: list[FileLock] = []
 
     def file(self, name: str) -> Path:
         """Return where a project of that name is to be kept. Raises OSError where no files can be."""
-        if not self._locks:
+        if self._own is None:
             self._folder.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self._folder / f"{self._run}{_LOCK}")
             lock.acquire(timeout=0)
-            self._locks.append(lock)
+            self._own = lock
         return self._folder / f"{self._run}-{name}{ENDING}"
 
     def leftovers(self) -> tuple[Leftover, ...]:
@@ -90,7 +91,7 @@ class Rescue:
             lock = FileLock(place)
             with contextlib.suppress(Timeout, OSError):
                 lock.acquire(timeout=0)
-                self._locks.append(lock)
+                self._others.append(lock)
                 found += self._left_by(place.name.removesuffix(_LOCK))
         return tuple(sorted(found, key=lambda left: paths.written(left.file), reverse=True))
 
@@ -98,12 +99,13 @@ class Rescue:
         """Give up all that this run kept, and what it had brought back; what else others left stays."""
         for file in (*self._folder.glob(f"{self._run}-*{ENDING}"), *(left.file for left in leftovers)):
             _remove(file)
-        for lock in self._locks:
+        for lock in (*self._others, *([self._own] if self._own else [])):
             place = Path(lock.lock_file)
             lock.release()
             if not any(self._folder.glob(f"{place.name.removesuffix(_LOCK)}-*{ENDING}")):
                 place.unlink(missing_ok=True)
-        self._locks.clear()
+        self._own = None
+        self._others.clear()
 
     def _left_by(self, run: str) -> list[Leftover]:
         if run == self._run:

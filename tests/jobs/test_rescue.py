@@ -25,8 +25,9 @@ def kept_by(rescue: Rescue, name: str = "song", title: str = "A song", path: Pat
 
 def die(rescue: Rescue) -> None:
     """Do what the system does when a process ends, however it does."""
-    for lock in rescue._locks:
-        lock.release()
+    for lock in (rescue._own, *rescue._others):
+        if lock is not None:
+            lock.release()
 
 
 def test_a_run_that_ends_as_it_should_leaves_nothing(tmp_path: Path) -> None:
@@ -68,6 +69,19 @@ def test_a_run_that_died_is_told_from_one_that_lives(tmp_path: Path) -> None:
     (again,) = alive.leftovers()
     alive.close((again,))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_found_something_and_died_as_well_leaves_both(tmp_path: Path) -> None:
+    first, second = Rescue(tmp_path), Rescue(tmp_path)
+    kept_by(first, title="First")
+    die(first)
+    assert [left.title for left in second.leftovers()] == ["First"]
+    kept_by(second, title="Second")
+    assert Rescue(tmp_path).leftovers() == ()
+    die(second)
+    third = Rescue(tmp_path)
+    assert {left.title for left in third.leftovers()} == {"First", "Second"}
+    third.close()
 
 
 def test_what_was_not_whole_is_thrown_away(tmp_path: Path) -> None:

@@ -1,11 +1,16 @@
 """Where things lie: what is shipped, what the user set, what may be thrown away."""
 
 import os
+import secrets
+import shutil
 from pathlib import Path
 
 import platformdirs
 
 _HERE = Path(__file__).resolve().parent
+
+SPARE = 2 << 30
+"""Bytes that stay free on a disk when the program keeps something of its own accord."""
 
 
 def resource(*parts: str) -> Path:
@@ -36,6 +41,28 @@ def log_folder() -> Path:
 def data_folder() -> Path:
     """Return the folder for what people made and would miss, such as answers of listening tests (may not exist yet)."""
     return Path(platformdirs.user_data_dir("stemeditor", appauthor=False))
+
+
+def room_for(size: int, folder: Path) -> bool:
+    """Whether so many bytes that nobody asked for may be written to a folder that is there: `SPARE` stay free.
+
+    Raises
+    ------
+    OSError
+        If nobody can say.
+    """
+    return shutil.disk_usage(folder).free - size >= SPARE
+
+
+def part_of(file: Path, ending: str = "") -> Path:
+    """Return a name beside a file that is to be written, for as long as it is not whole."""
+    return file.with_name(f".stemeditor-{secrets.token_hex(4)}.part{ending}")
+
+
+def flush(file: Path) -> None:
+    """Wait until a file is on the disk: a machine that loses its power would else keep its name and lose the rest."""
+    with file.open("rb+") as opened:
+        os.fsync(opened.fileno())
 
 
 def written(file: Path) -> float:

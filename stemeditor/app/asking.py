@@ -46,7 +46,7 @@ def ask_close(controller: Controller, parent: QWidget) -> str:
     at_risk = controller.filing.at_risk
     if not controller.separating and not at_risk:
         return CLOSE
-    here = [project for project in at_risk if project is controller.document.base]
+    here = controller.document.base in at_risk
     names = [f"“{_short(controller.filing.name(project))}”" for project in at_risk]
     path = controller.filing.path
     box = QMessageBox(parent)

@@ -28,7 +28,7 @@ from stemeditor.project.model import Project, Song
 from stemeditor.settings import Settings
 
 if TYPE_CHECKING:
-    from stemeditor.jobs.projects import OpenedProject
+    from stemeditor.jobs.projects import ProjectFile
     from stemeditor.jobs.rescue import Leftover
     from stemeditor.jobs.tasks import SeparateRequest
 
@@ -132,7 +132,7 @@ class Controller(Workshop):
         request = OpenRequest(path, self.cache_folder)
         title = leftover.title if leftover else path.name
 
-        def opened(result: Song | OpenedProject) -> None:
+        def opened(result: Song | ProjectFile) -> None:
             self._opened(result, leftover)
 
         self._opening = self._start(DISK, title, open_any, request, request.song_id, self._open_posted, opened)
@@ -260,7 +260,7 @@ class Controller(Workshop):
         elif self.opening and not self.separating:
             self.grown.emit(tuple(lane.id for lane in self.project.lanes))
 
-    def _opened(self, opened: Song | OpenedProject, leftover: Leftover | None) -> None:
+    def _opened(self, opened: Song | ProjectFile, leftover: Leftover | None) -> None:
         left = self._leave_separation()
         if isinstance(opened, Song):
             song, path, notice = opened, opened.path, opened.notice
@@ -282,7 +282,7 @@ class Controller(Workshop):
         if self.settings.flag("separate_on_open") and not self.document.base.stems:
             self.separate(self.settings.text("method"))
 
-    def _opened_project(self, opened: OpenedProject, leftover: Leftover | None) -> str:
+    def _opened_project(self, opened: ProjectFile, leftover: Leftover | None) -> str:
         """Show a project as it was left; return what the user should know of it, or ""."""
         kept = opened.kept
         self._rewind()

@@ -8,18 +8,12 @@ from typing import TYPE_CHECKING
 
 from stemeditor import paths
 from stemeditor.app.workshop import ignore
-from stemeditor.errors import UserError
 from stemeditor.jobs.pool import DISK
 from stemeditor.project.model import Project
 
 if TYPE_CHECKING:
     from stemeditor.app.controller import Controller
-    from stemeditor.jobs.projects import SaveRequest
-
-
-def _untold(error: UserError) -> bool:
-    """A save that failed is told as every job is."""
-    return False
+    from stemeditor.jobs.projects import ProjectFile
 
 
 class Filing:
@@ -87,7 +81,7 @@ class Filing:
         then
             Called when it is written, and not at all if that fails.
         """
-        from stemeditor.jobs.projects import SaveRequest, save_project
+        from stemeditor.jobs.projects import ProjectFile, save_project
         from stemeditor.project.storage import Kept
 
         controller, project = self._controller, self._document.base
@@ -98,15 +92,15 @@ class Filing:
         # A fader that is still held: what follows is a step of its own, so that undo leads to what was saved.
         self._document.seal()
 
-        def saved(request: SaveRequest) -> None:
+        def saved(request: ProjectFile) -> None:
             self._document.note_saved(request.kept.project, request.path)
             controller.remember_file(request.path)
             if then is not None:
                 then()
 
         controller.recovery.give_way()
-        request = SaveRequest(Kept(project, place), path)
-        job = controller.compute(f"Save {path.stem}", save_project, request, ignore, saved, _untold, DISK)
+        request = ProjectFile(Kept(project, place), path)
+        job = controller.compute(f"Save {path.stem}", save_project, request, ignore, saved, queue=DISK)
         self._jobs.add(job.id)
 
     def when_saved(self, then: Callable[[], object]) -> None:

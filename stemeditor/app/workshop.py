@@ -98,7 +98,7 @@ class Workshop(Desk):
         request: object,
         posted: Callable[[object], None],
         done: Callable[[Any], None],
-        failed: Callable[[UserError], bool],
+        failed: Callable[[UserError], bool] = lambda error: False,
         queue: str = COMPUTE,
     ) -> Job:
         """Run long work of a panel behind the others of a queue; what it gives is told here, in the main thread."""

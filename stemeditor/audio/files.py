@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from stemeditor import paths
 from stemeditor.audio import fold, troubles
 from stemeditor.audio.buffer import Samples
 from stemeditor.audio.decoders import DECODERS, Broken, Decoder, Found, Soundless, Unreadable, decoders_for
@@ -223,7 +223,7 @@ def write(
     row = kind.subtype(subtype)
     if not overwrite and os.path.lexists(path):
         raise troubles.taken(path)
-    temporary = path.with_name(f".stemeditor-{secrets.token_hex(4)}.part{kind.ending}")
+    temporary = paths.part_of(path, kind.ending)
     try:
         encode(temporary, pieces, rate, channels, frames, kind, row)
         try:
@@ -232,7 +232,7 @@ def write(
             raise
         except Exception as problem:  # what a song says of itself must never cost its sound
             log.info("the tags of %s are left out: %s", path.name, problem)
-        _flush(temporary)
+        paths.flush(temporary)
         _publish(temporary, path, overwrite)
     except FileExistsError as problem:
         raise troubles.taken(path) from problem
@@ -258,11 +258,6 @@ def _in_turn(info: FileInfo) -> tuple[Decoder, ...]:
 def _notice(found: Found) -> str:
     cut = "The file is cut short; what is left of it was read." if found.cut else ""
     return f"{fold.notice(found.channels)} {cut}".strip()
-
-
-def _flush(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
 
 
 def _publish(temporary: Path, path: Path, overwrite: bool) -> None:

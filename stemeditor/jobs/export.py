@@ -199,12 +199,14 @@ def all_but_item(project: Project, lane_id: str) -> ExportItem:
 
 def at_pace(project: Project, pace: Pace, folder: Path) -> Paced | None:
     """Return what an export at a pace needs to know; None if it is the song's own."""
+    if pace.plain:
+        return None
     together = {lane.id for lane in mutable(project)}
     mix = project.mix()
     strips = tuple(
         replace(strip, gain=1.0, pan=0.0, muted=strip.id not in together, soloed=False) for strip in mix.strips
     )
-    return None if pace.plain else Paced(pace, replace(mix, strips=strips, gain=1.0), folder)
+    return Paced(pace, replace(mix, strips=strips, gain=1.0), folder)
 
 
 def file_names(song: Song, names: tuple[str, ...], template: str, called: str = "") -> tuple[str, ...]:

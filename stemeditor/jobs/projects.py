@@ -13,28 +13,26 @@ from stemeditor.project.storage import Kept
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SaveRequest:
-    """Write a project to the file at `path`, in the place of what is there."""
+class ProjectFile:
+    """A project, and the file that it comes from or goes to."""
 
     kept: Kept
     path: Path
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class OpenedProject:
-    """A project, and the file that it came from."""
+def save_project(request: ProjectFile, progress: Progress) -> ProjectFile:
+    """Save a project, in the place of what is there; returns what was saved.
 
-    kept: Kept
-    path: Path
-
-
-def save_project(request: SaveRequest, progress: Progress) -> SaveRequest:
-    """Save a project; returns what was saved. Raises `FileProblem`, and then what was there is there still."""
+    Raises
+    ------
+    FileProblem
+        If it cannot be written; what was there is there still.
+    """
     storage.save(request.kept, request.path, progress)
     return request
 
 
-def open_any(request: OpenRequest, progress: Progress) -> Song | OpenedProject:
+def open_any(request: OpenRequest, progress: Progress) -> Song | ProjectFile:
     """Open a song, as `open_song` does, or a project.
 
     Raises
@@ -43,5 +41,5 @@ def open_any(request: OpenRequest, progress: Progress) -> Song | OpenedProject:
         If the file cannot be read, with words for the user.
     """
     if storage.is_project(request.path):
-        return OpenedProject(storage.load(request.path, request.folder, request.song_id, progress), request.path)
+        return ProjectFile(storage.load(request.path, request.folder, request.song_id, progress), request.path)
     return open_song(request, progress)

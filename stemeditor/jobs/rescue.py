@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +26,6 @@ from stemeditor.project.storage import ENDING, Kept
 log = logging.getLogger(__name__)
 
 _LOCK, _NOTE = ".lock", ".json"
-_SPARE = 2 << 30
-"""Bytes that stay free on the disk."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,7 +129,7 @@ def keep(request: KeepRequest, progress: Progress) -> KeepRequest:
     """
     audios = [sound.audio for sound in sounds(request.kept.project).values()]
     size = 0 if request.file.exists() else sum(4 * audio.channels * audio.frames for audio in audios)
-    if shutil.disk_usage(request.file.parent).free - size < _SPARE:
+    if not paths.room_for(size, request.file.parent):
         raise FileProblem("There is too little room to keep what is not saved.", "Free some space.")
     storage.save(request.kept, request.file, progress)
     note = {"title": request.title, "path": str(request.path) if request.path else ""}

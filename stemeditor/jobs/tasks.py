@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -27,7 +26,7 @@ from stemeditor.methods.ensemble import JOIN
 from stemeditor.methods.exported import exactly
 from stemeditor.progress import Part, Progress
 from stemeditor.project import storage
-from stemeditor.project.model import RESIDUAL_ROLE, Lane, Song, Sound
+from stemeditor.project.model import RESIDUAL_ROLE, Lane, Song, Sound, new_id
 from stemeditor.weights import store as weights
 
 REST = "rest"
@@ -44,17 +43,13 @@ _MEASURABLE_S = 10.0
 _BLOCK = 1 << 20
 
 
-def _new_id() -> str:
-    return uuid.uuid4().hex[:12]
-
-
 @dataclass(frozen=True, slots=True)
 class OpenRequest:
     """Open the file at `path`; the decoded sound is kept in `folder`. `song_id` names the song to come."""
 
     path: Path
     folder: Path
-    song_id: str = field(default_factory=_new_id)
+    song_id: str = field(default_factory=new_id)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,7 +80,7 @@ class SeparateRequest:
     folder: Path
     stems: tuple[str, ...] = ()
     device: str = ""
-    run_id: str = field(default_factory=_new_id)
+    run_id: str = field(default_factory=new_id)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
 import shutil
 import threading
 from collections.abc import Mapping
@@ -29,9 +28,6 @@ _LEAST_S = 2.0
 _BLOCK = 1 << 20
 _LARGEST = 4 << 30
 """Bytes that may lie on the disk in all."""
-
-_SPARE = 2 << 30
-"""Bytes that stay free on the disk."""
 
 _SUMS = "sums.json"
 _PART, _ENDING = "part-", ".f32"
@@ -149,7 +145,7 @@ def _write(mark: str, stores: Mapping[str, SoundStore], done: int) -> None:
     while entries and (len(entries) >= _MOST or sum(sizes) + size > _LARGEST):
         shutil.rmtree(entries.pop(0), ignore_errors=True)
         sizes.pop(0)
-    if size > _LARGEST or shutil.disk_usage(part).free - size < _SPARE:
+    if size > _LARGEST or not paths.room_for(size, part):
         shutil.rmtree(part, ignore_errors=True)
         log.info("%d bytes of finished stems are too much to keep on the disk", size)
         return
@@ -165,9 +161,7 @@ def _write(mark: str, stores: Mapping[str, SoundStore], done: int) -> None:
                     file.write(block)
                     digest.update(block)
                     release_pages(store.audio)
-                # A machine that loses its power now would else keep the name and lose the sound.
-                file.flush()
-                os.fsync(file.fileno())
+            paths.flush(part / f"{number}{_ENDING}")
             sums.append(digest.hexdigest())
         paths.write_whole(part / _SUMS, json.dumps(sums))
         part.replace(entry)

@@ -22,17 +22,20 @@ class PacedVoice:
 
     Parameters
     ----------
-    mix, loop, position
-        See `Voice`. There is a strip in the mix.
-    pace
-        How it is played.
+    mix
+        What is played.
+    tape
+        Its strips at the other pace.
+    at
+        First frame, as the tape counts.
     """
 
-    def __init__(self, mix: Mix, loop: tuple[int, int] | None, position: int, pace: Pace) -> None:
-        self._tape = _Tape(mix, loop, min(position, mix.frames), pace)
-        self._wished = loop
-        self._at = 0
-        self._take(mix)
+    def __init__(self, mix: Mix, tape: Tape, at: int = 0) -> None:
+        self.mix = mix
+        self._tape = tape
+        self._at = at
+        gains = mix.gains()
+        self._gains = np.array([gains[strip.id] for strip in mix.strips], np.float32)
 
     @property
     def position(self) -> int:
@@ -46,15 +49,13 @@ class PacedVoice:
 
     def fits(self, mix: Mix, loop: tuple[int, int] | None, pace: Pace) -> bool:
         """Whether another mix is this one with other faders, played in the same way."""
-        same = (mix.rate, mix.frames, loop, pace) == (self.mix.rate, self.mix.frames, self._wished, self._tape.pace)
+        own = (self.mix.rate, self.mix.frames, self._tape.loop, self._tape.pace)
+        same = own == (mix.rate, mix.frames, loop, pace)
         return same and [_sound(strip) for strip in mix.strips] == [_sound(strip) for strip in self.mix.strips]
 
     def with_mix(self, mix: Mix) -> PacedVoice:
         """Return a voice that goes on from here with other faders; both can be heard for a while, block by block."""
-        other = object.__new__(PacedVoice)
-        other._tape, other._wished, other._at = self._tape, self._wished, self._at
-        other._take(mix)
-        return other
+        return PacedVoice(mix, self._tape, self._at)
 
     def next(self, frames: int, gauges: dict[str, Gauge] | None = None) -> Samples:
         """See `Voice.next`."""
@@ -68,11 +69,6 @@ class PacedVoice:
                 if gauges is not None:
                     gauges.setdefault(strip.id, Gauge()).add(own)
         return self._tape.end(out, self._at - frames)
-
-    def _take(self, mix: Mix) -> None:
-        self.mix = mix
-        gains = mix.gains()
-        self._gains = np.array([gains[strip.id] for strip in mix.strips], np.float32)
 
 
 def stretched(mix: Mix, pace: Pace, frames: int) -> Iterator[Samples]:
@@ -94,7 +90,7 @@ def stretched(mix: Mix, pace: Pace, frames: int) -> Iterator[Samples]:
     """
     gains = mix.gains()
     heard = np.array([gains[strip.id] for strip in mix.strips], np.float32)
-    tape = _Tape(mix, None, 0, pace)
+    tape = Tape(mix, None, 0, pace)
     total = paced_frames(mix.frames, pace)
     for at in range(0, total, frames):
         count = min(frames, total - at)
@@ -106,13 +102,21 @@ def paced_frames(frames: int, pace: Pace) -> int:
     return math.ceil(frames / pace.speed)
 
 
-class _Tape:
-    """The strips of a mix at another pace, as they are before their faders."""
+class Tape:
+    """The strips of a mix at another pace, as they are before their faders. One thread only.
+
+    Parameters
+    ----------
+    mix, loop, position
+        See `Voice`. There is a strip in the mix.
+    pace
+        How it is played.
+    """
 
     def __init__(self, mix: Mix, loop: tuple[int, int] | None, position: int, pace: Pace) -> None:
-        self.pace = pace
+        self.loop, self.pace = loop, pace
         self._rate, self._frames = mix.rate, mix.frames
-        self._start = position
+        self._start = position = min(position, mix.frames)
         held = within(loop, mix)
         self._loop = held if held is not None and position < held[1] else None
         begin = position - Stretcher.lead(mix.rate, pace)

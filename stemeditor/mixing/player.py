@@ -16,7 +16,7 @@ from stemeditor.audio.buffer import Samples
 from stemeditor.audio.stretch import Pace, warm
 from stemeditor.mixing.meters import SILENCE, Gauge, Level, Meters, RecentLevels
 from stemeditor.mixing.mix import Mix, rise
-from stemeditor.mixing.paced import PacedVoice
+from stemeditor.mixing.paced import PacedVoice, Tape
 from stemeditor.mixing.voice import Voice
 
 _FADE_S = 0.008
@@ -257,4 +257,4 @@ def _voice(orders: _Orders, position: int, before: Voice | PacedVoice | None) ->
         return Voice(orders.mix, orders.loop, position)
     if isinstance(before, PacedVoice) and before.fits(orders.mix, orders.loop, orders.pace):
         return before.with_mix(orders.mix)
-    return PacedVoice(orders.mix, orders.loop, position, orders.pace)
+    return PacedVoice(orders.mix, Tape(orders.mix, orders.loop, position, orders.pace))

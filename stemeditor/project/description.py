@@ -78,7 +78,9 @@ def ids(description: Description) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def rebuild(description: Description, sound: Mapping[str, Sound], song_id: str, cover: bytes | None) -> Project:
+def rebuild(
+    description: Description, sound: Mapping[str, Sound], song_id: str, cover: bytes | None, folder: Path
+) -> Project:
     """Make a project of its description.
 
     Parameters
@@ -91,6 +93,8 @@ def rebuild(description: Description, sound: Mapping[str, Sound], song_id: str, 
         What the song is called in this session.
     cover
         The song's picture.
+    folder
+        From where its path is seen; see `from_folder`.
 
     Raises
     ------
@@ -99,7 +103,7 @@ def rebuild(description: Description, sound: Mapping[str, Sound], song_id: str, 
     """
     told = _table(description, "song")
     tags = {name: text for name, text in _table(told, "tags").items() if isinstance(text, str)}
-    path = Path(_text(told, "path"))
+    path = Path(os.path.normpath(folder / _text(told, "path")))
     song = Song(song_id, _text(told, "title"), path, sound[_text(told, "sound")], tags, cover)
     lanes = tuple(
         Lane(

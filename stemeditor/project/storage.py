@@ -15,16 +15,15 @@ import contextlib
 import errno
 import json
 import logging
-import os
-import secrets
 import sqlite3
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from stemeditor import paths
 from stemeditor.audio import troubles
 from stemeditor.audio.buffer import Samples
 from stemeditor.audio.peaks import Peaks
@@ -172,7 +171,7 @@ def _add(kept: Kept, path: Path, there: set[str], progress: Progress) -> None:
 
 def _write_whole(kept: Kept, path: Path, progress: Progress) -> None:
     """Write a new file, which has its name once it is whole."""
-    temporary = path.with_name(f".stemeditor-{secrets.token_hex(4)}.part")
+    temporary = paths.part_of(path)
     try:
         # A folder that is not there is told by the system in clearer words than by SQLite.
         temporary.touch(exist_ok=False)
@@ -187,8 +186,7 @@ def _write_whole(kept: Kept, path: Path, progress: Progress) -> None:
             base.execute("BEGIN")
             _fill(base, kept, path, set(), progress)
             base.execute("COMMIT")
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
+        paths.flush(temporary)
         temporary.replace(path)
     finally:
         with contextlib.suppress(OSError):
@@ -242,24 +240,19 @@ def _read(base: sqlite3.Connection, path: Path, folder: Path, song_id: str, prog
     shapes = {name: _shape(base, name) for name in names}
     total = max(sum(frames for _, _, frames in shapes.values()), 1)
     done = 0
-
-    def advanced(frames: int) -> None:
-        nonlocal done
-        done += frames
-        progress.advance(min(done / total, 1.0))
-
     for name, (channels, rate, frames) in shapes.items():
         store = SoundStore(channels, rate, frames, folder)
         peaks = Peaks(store.audio)
-        for samples in _pieces(base, name, channels, frames, broken, advanced):
+        for samples, whole in _pieces(base, name, channels, frames):
             store.append(samples)
             peaks.feed(samples)
+            if not whole:
+                broken.add(name)
+            done += samples.shape[1]
+            progress.advance(min(done / total, 1.0))
         # What is damaged is to be written anew, not taken for what lies in the file.
         sounds[name] = Sound(store.audio, peaks, *(() if name in broken else (name,)))
-    song = told.get("song")
-    if isinstance(song, dict) and isinstance(song.get("path"), str):
-        song["path"] = str(Path(os.path.normpath(path.parent / song["path"])))
-    project = description.rebuild(told, sounds, song_id, _cover(base))
+    project = description.rebuild(told, sounds, song_id, _cover(base), path.parent)
     damaged = tuple(lane.name for lane in project.lanes if lane.sound.id not in shapes)
     return Kept(project, description.rebuild_place(told.get("place"), project.frames), damaged)
 
@@ -277,13 +270,11 @@ def _shape(base: sqlite3.Connection, name: str) -> tuple[int, int, int]:
     return channels, rate, frames
 
 
-def _pieces(
-    base: sqlite3.Connection, name: str, channels: int, frames: int, broken: set[str], advanced: Callable[[int], None]
-) -> Iterator[Samples]:
-    """Yield the pieces of a sound, (channels, frames) each; one that is damaged is silent, and noted in `broken`."""
+def _pieces(base: sqlite3.Connection, name: str, channels: int, frames: int) -> Iterator[tuple[Samples, bool]]:
+    """Yield the pieces of a sound, (channels, frames) each, and whether they are whole; the others are silent."""
     for number, start in enumerate(range(0, frames, PIECE)):
         length = min(PIECE, frames - start)
-        samples = np.zeros((channels, length), np.float32)
+        samples, whole = np.zeros((channels, length), np.float32), True
         try:
             asked = "SELECT sum, samples FROM piece WHERE sound = ? AND number = ?"
             total, block = base.execute(asked, (name, number)).fetchone()
@@ -295,10 +286,8 @@ def _pieces(
                     raise ValueError("this is no sound")
         except (sqlite3.DatabaseError, ValueError, TypeError) as problem:
             log.info("piece %d of a sound cannot be read: %s", number, problem)
-            broken.add(name)
-            samples = np.zeros((channels, length), np.float32)
-        yield samples
-        advanced(length)
+            samples, whole = np.zeros((channels, length), np.float32), False
+        yield samples, whole
 
 
 def _cover(base: sqlite3.Connection) -> bytes | None:

@@ -118,7 +118,7 @@ def test_where_nothing_can_be_kept_nothing_is_said(show: Show, qtbot: QtBot, fol
 
 
 def test_a_full_disk_is_no_news(show: Show, qtbot: QtBot, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs_rescue, "_SPARE", 1 << 62)
+    monkeypatch.setattr(paths, "SPARE", 1 << 62)
     parts = show()
     kept(parts, qtbot)
     assert files(folder) == []

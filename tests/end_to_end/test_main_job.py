@@ -11,6 +11,7 @@ from PySide6.QtGui import QDropEvent
 from pytestqt.qtbot import QtBot
 
 from stemeditor import paths
+from stemeditor.app import smoke
 from stemeditor.app.application import build
 from stemeditor.app.panels.export import ExportDialog
 from stemeditor.app.smoke import run_smoke
@@ -98,6 +99,18 @@ def test_smoke_runs_the_whole_program(qtbot: QtBot, tmp_path: Path, capsys: pyte
     assert {"window", "open", "separate", "export"} <= set(report["times_s"])
     assert (tmp_path / "out" / "window.png").stat().st_size > 5000
     assert len(list((tmp_path / "out" / "stems").glob("*.wav"))) == 4
+
+
+def test_smoke_goes_on_after_a_stutter_and_tells_it(
+    qtbot: QtBot, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smoke, "_LISTEN_S", 0.1)
+    monkeypatch.setattr(smoke, "_STUTTERS_MOST", -1)  # any number is too many
+    assert run_smoke(excerpt(tmp_path, 2.0), tmp_path / "out") == 1
+    report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    assert [problem.startswith("the sound stuttered") for problem in report["problems"]] == [True]
+    assert len(report["files"]) == 4
+    assert (tmp_path / "out" / "window.png").exists()
 
 
 def test_smoke_on_a_broken_file_says_so_and_fails(

@@ -6,7 +6,8 @@ from PySide6.QtCore import QObject
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QWidget
 
-from stemeditor.app.table import TABLE, Host
+from stemeditor.app.host import Host
+from stemeditor.app.table import GIVE, TABLE
 
 
 class Actions(QObject):
@@ -25,6 +26,8 @@ class Actions(QObject):
             self._actions[row.id] = action
             window.addAction(action)
 
+        self._givers = [row for row in TABLE if row.id.startswith(GIVE)]
+
     def __getitem__(self, action_id: str) -> QAction:
         return self._actions[action_id]
 
@@ -38,8 +41,15 @@ class Actions(QObject):
     def refresh(self) -> None:
         """Enable what can be done now; name what undo and redo would do."""
         window = self._window
+        lanes = window.controller.project.lanes
+        for lane, row in zip(lanes, self._givers, strict=False):
+            self._actions[row.id].setText(plain(lane.name))
         for row in TABLE:
-            self._actions[row.id].setEnabled(row.enabled(window))
+            enabled = row.enabled(window)
+            if row in self._givers:
+                # One that is hidden is no more enabled, whatever it is told.
+                self._actions[row.id].setVisible(enabled)
+            self._actions[row.id].setEnabled(enabled)
         document = window.controller.document
         for action_id, name in (("undo", document.undo_name), ("redo", document.redo_name)):
             word = f"&{action_id.capitalize()}"
@@ -65,7 +75,19 @@ def plain(text: str) -> str:
 
 _TYPING_KEYS = frozenset(
     ("Space", "Shift+Space", "Left", "Right", "Shift+Left", "Shift+Right", "Home", "End", "Esc", "Shift+S", "Shift+W")
-    + ("Up", "Down", "Shift+Up", "Shift+Down", "Shift+M", "Shift+Home", "Shift+End", "PgUp", "PgDown")
+    + (
+        "Up",
+        "Down",
+        "Shift+Up",
+        "Shift+Down",
+        "Shift+M",
+        "Shift+Home",
+        "Shift+End",
+        "PgUp",
+        "PgDown",
+        "Del",
+        "Backspace",
+    )
 )
 
 

@@ -16,13 +16,14 @@ from stemeditor.app.job_state import ExportQuestion
 from stemeditor.app.messages import INFO, WARNING, Notice
 from stemeditor.app.recovery import Recovery
 from stemeditor.app.relay import Relay
+from stemeditor.app.scissors import Scissors
 from stemeditor.app.workshop import Workshop, ignore
 from stemeditor.errors import UserError
 from stemeditor.jobs.job import Job
 from stemeditor.jobs.pool import COMPUTE, DISK, Pool
 from stemeditor.methods.base import ParamValue, Remark
 from stemeditor.mixing.player import Player
-from stemeditor.project import edits
+from stemeditor.project import cutting, edits
 from stemeditor.project.document import Document
 from stemeditor.project.model import Project, Song
 from stemeditor.settings import Settings
@@ -64,6 +65,7 @@ class Controller(Workshop):
         self._separation: Job | None = None
         self._separate_request: SeparateRequest | None = None
         self._written: set[str] = set()
+        self.scissors = Scissors(self)
         self.filing = Filing(self)
         self.recovery = Recovery(self, paths.data_folder() / "unsaved")
 
@@ -319,7 +321,7 @@ class Controller(Workshop):
 
         if isinstance(piece, StemsGrowing):
             name = piece.method.name
-            stems = edits.carry_over(self.document.base, piece.lanes)
+            stems = cutting.carried(self.document.base, edits.carry_over(self.document.base, piece.lanes))
             state = edits.add_stems(self.document.base, stems, name)
             self.document.begin_preview(
                 replace(state, filled=0),

@@ -5,81 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from stemeditor.app.controller import Controller
-from stemeditor.app.lanes.lane_list import LaneList
-from stemeditor.app.viewport import TALLEST, Viewport
+from stemeditor.app.host import Host
+from stemeditor.app.viewport import TALLEST
 from stemeditor.audio.stretch import FASTEST, HIGHEST, LOWEST, SLOWEST
 from stemeditor.project import edits
-
-
-class Host(Protocol):
-    """What the table needs of the window that it serves."""
-
-    controller: Controller
-    viewport: Viewport
-    lanes: LaneList
-
-    def ask_open(self) -> None:
-        """Let the user choose a song."""
-
-    def save(self) -> None:
-        """Save the project, into a file of the user's choice if it has none."""
-
-    def ask_save_as(self) -> None:
-        """Save the project into a file of the user's choice."""
-
-    def ask_export(self) -> None:
-        """Show what can be written."""
-
-    def ask_settings(self) -> None:
-        """Show the settings."""
-
-    def ask_models(self) -> None:
-        """Show the networks of others."""
-
-    def ask_separate(self) -> None:
-        """Show the methods."""
-
-    def ask_compare(self) -> None:
-        """Show methods side by side."""
-
-    def separate(self) -> None:
-        """Take the song apart."""
-
-    def ask_time(self) -> None:
-        """Let the user say where to go."""
-
-    def ask_export_lane(self) -> None:
-        """Show how the current lane can be written."""
-
-    def show_pace(self) -> None:
-        """Show how fast, and how high, it is played."""
-
-    def close_song(self) -> None:
-        """Close the song; the window if there is none."""
-
-    def select_all(self) -> None:
-        """Select the whole song."""
-
-    def go_to(self, frame: int) -> None:
-        """Put the playhead somewhere, and show it."""
-
-    def escape(self) -> None:
-        """Get out of what is going on."""
-
-    def toggle_full_screen(self) -> None:
-        """Fill the screen, or no longer."""
-
-    def show_shortcuts(self) -> None:
-        """Show all keys."""
-
-    def show_about(self) -> None:
-        """Show version and licences."""
-
-    def close(self) -> bool:
-        """End the program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +66,42 @@ def _lane(window: Host) -> bool:
 
 def _selection(window: Host) -> bool:
     return window.controller.selection is not None
+
+
+def _part(window: Host) -> bool:
+    return window.controller.scissors.lane is not None and not window.controller.opening
+
+
+def _edited(window: Host) -> bool:
+    return window.controller.scissors.edited and not window.controller.opening
+
+
+def _pastable(window: Host) -> bool:
+    return window.controller.scissors.can_paste and not window.controller.opening
+
+
+def _amplify(by_db: float) -> Callable[[Host], None]:
+    return lambda window: window.controller.scissors.amplify(by_db)
+
+
+def _taker(window: Host, number: int) -> str | None:
+    """Return the id of a lane, by its number, if what is selected can be moved there; else None."""
+    lanes = window.controller.project.lanes
+    others = {other.id for other in window.controller.scissors.others}
+    return lanes[number - 1].id if number <= len(lanes) and lanes[number - 1].id in others else None
+
+
+def _can_give(number: int) -> Callable[[Host], bool]:
+    return lambda window: _taker(window, number) is not None and not window.controller.opening
+
+
+def _give(number: int) -> Callable[[Host], None]:
+    def give(window: Host) -> None:
+        taker = _taker(window, number)
+        if taker is not None:
+            window.controller.scissors.transfer(taker)
+
+    return give
 
 
 def _any_solo(window: Host) -> bool:
@@ -324,6 +291,9 @@ def _gain_step(by_db: float) -> Callable[[Host], None]:
     return step
 
 
+GIVE = "give_"
+"""Begins the ids of the rows that move what is selected to a lane; its number follows."""
+
 TABLE: tuple[Row, ...] = (
     Row("open", "&File", "&Open…", ("Ctrl+O",), lambda w: w.ask_open()),
     Row("demo", "&File", "Open the &demo song", (), lambda w: w.controller.open_demo()),
@@ -350,34 +320,43 @@ TABLE: tuple[Row, ...] = (
         lambda w: w.controller.redo(),
         lambda w: w.controller.can_redo,
     ),
+    Row("cut", "&Edit", "Cu&t", ("Ctrl+X",), lambda w: w.controller.scissors.cut(), _part, 1),
+    Row("copy", "&Edit", "&Copy", ("Ctrl+C",), lambda w: w.controller.scissors.copy(), _part, 1),
+    Row("paste", "&Edit", "&Paste", ("Ctrl+V",), lambda w: w.controller.scissors.paste(), _pastable, 1),
+    Row("silence", "&Edit", "S&ilence", ("Del", "Backspace"), lambda w: w.controller.scissors.silence(), _part, 2),
+    Row("keep", "&Edit", "&Keep only this", ("Ctrl+T",), lambda w: w.controller.scissors.keep(), _part, 2),
+    Row("fade_in", "&Edit", "&Fade in", ("I",), lambda w: w.controller.scissors.fade(out=False), _part, 2),
+    Row("fade_out", "&Edit", "Fade &out", ("O",), lambda w: w.controller.scissors.fade(out=True), _part, 2),
+    Row("part_louder", "&Edit", "&Louder by 1 dB", ("Alt+Shift+Right",), _amplify(1.0), _part, 2),
+    Row("part_softer", "&Edit", "Sof&ter by 1 dB", ("Alt+Shift+Left",), _amplify(-1.0), _part, 2),
+    *(
+        Row(
+            f"{GIVE}{number}",
+            "&Edit",
+            f"Move to lane {number}",
+            (f"Ctrl+{number}",),
+            _give(number),
+            _can_give(number),
+            2,
+        )
+        for number in range(1, 10)
+    ),
     Row(
-        "separate",
+        "restore",
         "&Edit",
-        "&Separate",
-        ("Ctrl+Return",),
-        lambda w: w.separate(),
-        lambda w: w.controller.can_separate,
-        1,
+        "B&ring back the original",
+        ("Ctrl+Backspace",),
+        lambda w: w.controller.scissors.restore(),
+        _edited,
+        2,
     ),
+    Row("select_all", "&Edit", "Select &all", ("Ctrl+A",), lambda w: w.select_all(), _song, 3),
     Row(
-        "stop_separation",
-        "&Edit",
-        "S&top separating",
-        (),
-        lambda w: w.controller.cancel_separation(),
-        lambda w: w.controller.separating,
-        1,
+        "clear", "&Edit", "Clear s&election", ("Ctrl+Shift+A",), lambda w: w.controller.clear_selection(), _selection, 3
     ),
-    Row("method", "&Edit", "Separate &with…", ("Ctrl+Shift+Return",), lambda w: w.ask_separate(), _song, 1),
-    Row("compare", "&Edit", "&Compare methods…", ("Ctrl+M",), lambda w: w.ask_compare(), _comparable, 1),
-    Row("models", "&Edit", "Mo&dels…", ("Ctrl+Shift+M",), lambda w: w.ask_models(), group=1),
-    Row("select_all", "&Edit", "Select &all", ("Ctrl+A",), lambda w: w.select_all(), _song, 2),
-    Row(
-        "clear", "&Edit", "Clear s&election", ("Ctrl+Shift+A",), lambda w: w.controller.clear_selection(), _selection, 2
-    ),
-    Row("mark_start", "&Edit", "&Begin the selection here", ("[",), lambda w: w.controller.mark_start(), _song, 2),
-    Row("mark_stop", "&Edit", "E&nd the selection here", ("]",), lambda w: w.controller.mark_stop(), _song, 2),
-    Row("extend_start", "&Edit", "Select to the start", ("Shift+Home",), lambda w: w.controller.extend_to(0), _song, 2),
+    Row("mark_start", "&Edit", "&Begin the selection here", ("[",), lambda w: w.controller.mark_start(), _song, 3),
+    Row("mark_stop", "&Edit", "E&nd the selection here", ("]",), lambda w: w.controller.mark_stop(), _song, 3),
+    Row("extend_start", "&Edit", "Select to the start", ("Shift+Home",), lambda w: w.controller.extend_to(0), _song, 3),
     Row(
         "extend_end",
         "&Edit",
@@ -385,9 +364,28 @@ TABLE: tuple[Row, ...] = (
         ("Shift+End",),
         lambda w: w.controller.extend_to(w.controller.project.frames),
         _song,
-        2,
+        3,
     ),
-    Row("escape", "&Edit", "Close messages, deselect, or stop the newest job", ("Esc",), lambda w: w.escape(), group=3),
+    Row("escape", "&Edit", "Close messages, deselect, or stop the newest job", ("Esc",), lambda w: w.escape(), group=4),
+    Row(
+        "separate",
+        "&Separate",
+        "&Separate",
+        ("Ctrl+Return",),
+        lambda w: w.separate(),
+        lambda w: w.controller.can_separate,
+    ),
+    Row(
+        "stop_separation",
+        "&Separate",
+        "S&top separating",
+        (),
+        lambda w: w.controller.cancel_separation(),
+        lambda w: w.controller.separating,
+    ),
+    Row("method", "&Separate", "Separate &with…", ("Ctrl+Shift+Return",), lambda w: w.ask_separate(), _song),
+    Row("compare", "&Separate", "&Compare methods…", ("Ctrl+M",), lambda w: w.ask_compare(), _comparable, 1),
+    Row("models", "&Separate", "Mo&dels…", ("Ctrl+Shift+M",), lambda w: w.ask_models(), group=1),
     Row("mute", "&Lane", "&Mute", ("M",), _flip_mute, _lane),
     Row("solo", "&Lane", "&Solo", ("S",), _flip_solo, _lane),
     Row("clear_solo", "&Lane", "&Clear all solos", ("Shift+S",), lambda w: w.controller.clear_solo(), _any_solo),
@@ -472,8 +470,17 @@ TABLE: tuple[Row, ...] = (
 )
 
 
-LANE_MENU = (
-    *("rename", "mute", "solo", "clear_solo", "unmute", ""),
-    *("type_gain", "reset_gain", "reset_pan", "", "move_up", "move_down", "", "view", "export_lane"),
+MOVE = "move to"
+"""Where a menu has another, of the lanes that what is selected can be moved to."""
+
+PART_MENU = (
+    *("cut", "copy", "paste", "", "silence", "keep", "fade_in", "fade_out", "part_louder", "part_softer"),
+    *(MOVE, "", "restore", "", "fit_selection", "loop", "clear"),
 )
-"""What a right click on a lane offers; "" for a line between."""
+"""What a right click on what is selected of a lane offers; "" for a line between."""
+
+LANE_MENU = (
+    *("rename", "mute", "solo", "clear_solo", "unmute", "", "type_gain", "reset_gain", "reset_pan", ""),
+    *("paste", "", "move_up", "move_down", "", "view", "export_lane"),
+)
+"""What a right click elsewhere on a lane offers."""

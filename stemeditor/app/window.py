@@ -238,6 +238,7 @@ class Window(Verbs):
         lanes.current_changed.connect(controller.set_current_lane)
         lanes.method_requested.connect(self.actions_["method"].trigger)
         lanes.menu_requested.connect(self.menus.show_lane_menu)
+        lanes.part_menu_requested.connect(self.menus.show_part_menu)
         self.menus.chosen.connect(controller.open)
         self.viewport.listen(self._viewport_moved)
         self.transport.time.clicked.connect(self.actions_["go_to"].trigger)
@@ -325,6 +326,8 @@ class Window(Verbs):
         if self.controller.selection is not None:
             start, stop = self.controller.selection
             words += f"  ·  selected {(stop - start) / audio.rate:.2f} s"
+            lane = self.controller.scissors.lane
+            words += f" of {lane.name}: right-click it to edit" if lane is not None else ""
         if not self.controller.pace.plain:
             words += f"  ·  played {pace_words(self.controller.pace)}"
         return words

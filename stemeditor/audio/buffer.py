@@ -64,6 +64,10 @@ class Audio:
         """Length in seconds."""
         return self.frames / self.rate
 
+    def read(self, start: int, stop: int) -> Samples:
+        """Return the frames [start, stop), which lie within it, as (channels, frames): a read-only view."""
+        return self.samples[:, start:stop]
+
     def slice(self, start: int, stop: int) -> Audio:
         """Return the frames [start, stop) as a view; what lies outside the sound is left out."""
         start = min(max(start, 0), self.frames)

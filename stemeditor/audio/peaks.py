@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +60,16 @@ class Peaks:
     def audio(self) -> Audio:
         """The sound that is summarised."""
         return self._audio
+
+    @property
+    def channels(self) -> int:
+        """How many channels the sound has."""
+        return self._audio.channels
+
+    @property
+    def frames(self) -> int:
+        """How long the sound is, or will be."""
+        return self._audio.frames
 
     @property
     def filled(self) -> int:
@@ -123,21 +134,32 @@ class Peaks:
         while level + 1 < len(self._levels) and BASE_FRAMES * _FACTOR ** (level + 1) * 2 <= per_column:
             level += 1
         if level < 0:
-            return self._from_samples(edges)
+            return summarise(self._audio, edges)
         table = self._levels[level]
         unit = BASE_FRAMES * _FACTOR**level
         lows = np.floor(edges[:-1] / unit).astype(np.int64)
         highs = np.maximum(np.ceil(edges[1:] / unit).astype(np.int64), lows + 1)
         return _reduce(table, np.clip(lows, 0, table.shape[2]), np.clip(highs, 0, table.shape[2]))
 
-    def _from_samples(self, edges: NDArray[np.float64]) -> Summary:
-        lows = np.floor(edges[:-1]).astype(np.int64)
-        highs = np.maximum(np.floor(edges[1:]).astype(np.int64), lows + 1)
-        lows, highs = np.clip(lows, 0, self._audio.frames), np.clip(highs, 0, self._audio.frames)
-        first, last = int(lows[0]), int(highs[-1])
-        sound = np.asarray(self._audio.samples[:, first:last])
-        table = np.stack([sound, sound, np.square(sound)])
-        return _reduce(table, lows - first, highs - first)
+
+class _Readable(Protocol):
+    """Sound whose samples can be had: `Audio`, `Montage`."""
+
+    @property
+    def frames(self) -> int: ...
+
+    def read(self, start: int, stop: int) -> Samples: ...
+
+
+def summarise(sound: _Readable, edges: NDArray[np.float64]) -> Summary:
+    """Summarise a sound between each of `edges` (frames, rising) and the next, from its samples."""
+    lows = np.floor(edges[:-1]).astype(np.int64)
+    highs = np.maximum(np.floor(edges[1:]).astype(np.int64), lows + 1)
+    lows, highs = np.clip(lows, 0, sound.frames), np.clip(highs, 0, sound.frames)
+    first, last = int(lows[0]), int(highs[-1])
+    samples = np.asarray(sound.read(first, last))
+    table = np.stack([samples, samples, np.square(samples)])
+    return _reduce(table, lows - first, highs - first)
 
 
 def _reduce(table: NDArray[np.float32], lows: NDArray[np.int64], highs: NDArray[np.int64]) -> Summary:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemeditor.audio.buffer import Audio
+from stemeditor.audio.montage import Montage
 
 LOW_HZ = 40.0
 HIGH_HZ = 18000.0
@@ -27,7 +28,7 @@ def top_hz(rate: int) -> float:
 
 
 def picture(
-    audio: Audio,
+    audio: Audio | Montage,
     start: float,
     stop: float,
     columns: int,
@@ -79,12 +80,12 @@ def picture(
     return np.ascontiguousarray(_to_rows(level, rows, low_hz, high, audio.rate / window_frames).T)
 
 
-def _gather(audio: Audio, first: NDArray[np.int64], length: int) -> NDArray[np.float32]:
+def _gather(audio: Audio | Montage, first: NDArray[np.int64], length: int) -> NDArray[np.float32]:
     """Return (channels, blocks, length): the frames from each of `first` on, silence outside the sound."""
     blocks = np.zeros((audio.channels, len(first), length), np.float32)
     for index, at in enumerate(first):
         low, high = max(int(at), 0), min(int(at) + length, audio.frames)
-        blocks[:, index, low - at : high - at] = audio.samples[:, low:high]
+        blocks[:, index, low - at : high - at] = audio.read(low, high)
     return blocks
 
 

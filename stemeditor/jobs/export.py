@@ -165,7 +165,7 @@ class Exported:
 
 
 def stem_items(project: Project, lane_ids: tuple[str, ...] = ()) -> tuple[ExportItem, ...]:
-    """Return lanes as they came out of the separation, faders not applied, so that they add up to the song.
+    """Return lanes as they were edited, faders not applied: unless something was cut, they add up to the song.
 
     `lane_ids` chooses; empty for all stems.
     """
@@ -175,7 +175,7 @@ def stem_items(project: Project, lane_ids: tuple[str, ...] = ()) -> tuple[Export
     for lane in lanes:
         strip = next(strip for strip in whole.strips if strip.id == lane.id)
         alone = replace(whole, strips=(replace(strip, gain=1.0, pan=0.0, muted=False, soloed=False),), gain=1.0)
-        items.append(ExportItem(lane.name, alone, lane.sound.peaks.peak()))
+        items.append(ExportItem(lane.name, alone, lane.picture.peak()))
     return tuple(items)
 
 
@@ -359,7 +359,7 @@ _TEMPLATE_HINT = "Use " + ", ".join(f"{{{field}}}" for field in FIELDS) + " and 
 
 def _bound(project: Project, mix: Mix) -> float:
     gains = mix.gains()
-    return sum(float(gains[s.id].max()) * project.lane(s.id).sound.peaks.peak() for s in mix.strips)
+    return sum(float(gains[s.id].max()) * project.lane(s.id).picture.peak() for s in mix.strips)
 
 
 def _is_float(encoding: files.Encoding, subtype: str) -> bool:
@@ -399,7 +399,8 @@ def _watched(pieces: Iterator[Samples], channels: int, mix: Mix, progress: Progr
 
 def _release(mix: Mix) -> None:
     for strip in mix.strips:
-        release_pages(strip.audio)
+        for audio in strip.sounds:
+            release_pages(audio)
 
 
 def _channels(mix: Mix) -> int:

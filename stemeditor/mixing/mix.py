@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemeditor.audio.buffer import Audio, Samples
+from stemeditor.audio.montage import Montage
 
 JOIN_S = 0.006
 """Cross-fade where one sound takes over from another: long enough not to click, short enough not to blur an attack."""
@@ -23,7 +24,7 @@ class Strip:
     id
         The lane's; unique in the mix.
     audio
-        Mono or stereo.
+        Mono or stereo, perhaps put together of several sounds.
     gain
         Linear, 0 or more.
     pan
@@ -38,7 +39,7 @@ class Strip:
     """
 
     id: str
-    audio: Audio
+    audio: Audio | Montage
     gain: float = 1.0
     pan: float = 0.0
     muted: bool = False
@@ -46,6 +47,11 @@ class Strip:
     start: int = 0
     fade_in: int = 0
     fade_out: int = 0
+
+    @property
+    def sounds(self) -> tuple[Audio, ...]:
+        """What it reads from."""
+        return (self.audio,) if isinstance(self.audio, Audio) else tuple(part.audio for part in self.audio.parts)
 
     def add_to(self, out: Samples, first: int, gain: NDArray[np.float32]) -> None:
         """Add the mix's frames [first, first + n) of this strip to `out` (2, n), times `gain` (2, 1).
@@ -59,7 +65,7 @@ class Strip:
             low, high = max(start, first), min(stop, first + out.shape[1])
             if high <= low:
                 continue
-            part = self.audio.samples[:2, low:high] * gain
+            part = self.audio.read(low, high)[:2] * gain
             if way:
                 part *= rise(stop - start)[::way][low - start : high - start]
             out[:, low - first : high - first] += part

@@ -12,9 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from stemeditor.audio.envelope import Envelope
 from stemeditor.audio.stretch import FASTEST, HIGHEST, LOWEST, SLOWEST, Pace
 from stemeditor.project.edits import MAX_GAIN
-from stemeditor.project.model import SONG_ROLE, Lane, Project, Song, Sound
+from stemeditor.project.model import SONG_ROLE, Lane, Project, Song, Sound, Take
+
+_FARTHEST = 1 << 40
+"""Frames from the beginning of a song: half a year."""
+
+_LOUDEST = 1000.0
+"""Linear gain that no edit reaches."""
 
 Description: TypeAlias = dict[str, Any]
 """What JSON can hold."""
@@ -58,6 +65,7 @@ def describe(project: Project) -> Description:
                 "pan": lane.pan,
                 "muted": lane.muted,
                 "soloed": lane.soloed,
+                "takes": None if lane.takes is None else [_describe_take(take) for take in lane.takes],
             }
             for lane in project.lanes
         ],
@@ -69,12 +77,15 @@ def describe(project: Project) -> Description:
 def sounds(project: Project) -> dict[str, Sound]:
     """Return the sounds of a project by their ids, each once, the song's first."""
     first = (project.song.sound,) if project.song else ()
-    return {sound.id: sound for sound in (*first, *(lane.sound for lane in project.lanes))}
+    taken = (take.sound for lane in project.lanes for take in lane.takes or ())
+    return {sound.id: sound for sound in (*first, *(lane.sound for lane in project.lanes), *taken)}
 
 
 def ids(description: Description) -> tuple[str, ...]:
     """Return the ids of the sounds that a description names, each once, the song's first. Raises ValueError."""
-    found = [_text(_table(description, "song"), "sound"), *(_text(lane, "sound") for lane in _lanes(description))]
+    lanes = list(_lanes(description))
+    taken = (_text(take, "sound") for lane in lanes for take in _takes(lane) or ())
+    found = [_text(_table(description, "song"), "sound"), *(_text(lane, "sound") for lane in lanes), *taken]
     return tuple(dict.fromkeys(found))
 
 
@@ -115,12 +126,13 @@ def rebuild(
             _number(lane, "pan", -1.0, 1.0),
             _flag(lane, "muted"),
             _flag(lane, "soloed"),
+            _rebuild_takes(lane, sound),
         )
         for number, lane in enumerate(_lanes(description))
     )
-    alike = {(lane.sound.audio.rate, lane.sound.audio.frames) for lane in lanes}
+    alike = {(one.audio.rate, one.audio.frames) for one in sound.values()}
     if alike != {(song.sound.audio.rate, song.sound.audio.frames)}:
-        raise ValueError("the lanes are not all as long as the song")
+        raise ValueError("the sounds are not all as long as the song")
     if [lane.role for lane in lanes].count(SONG_ROLE) != 1:
         raise ValueError("a project has one lane for its song")
     return Project(song, lanes, _number(description, "master_gain", 0.0, MAX_GAIN), _text(description, "method"))
@@ -156,6 +168,48 @@ def from_folder(path: str, folder: Path) -> str:
         return Path(os.path.relpath(path, folder)).as_posix()
     except ValueError:
         return path
+
+
+def _describe_take(take: Take) -> Description:
+    return {
+        "sound": take.sound.id,
+        "role": take.role,
+        "shift": take.shift,
+        "envelope": [list(point) for point in take.envelope.points],
+    }
+
+
+def _rebuild_takes(lane: Description, sound: Mapping[str, Sound]) -> tuple[Take, ...] | None:
+    takes = _takes(lane)
+    if takes is None:
+        return None
+    return tuple(
+        Take(sound[_text(take, "sound")], _text(take, "role"), _envelope(take), _whole(take.get("shift")))
+        for take in takes
+    )
+
+
+def _envelope(take: Description) -> Envelope:
+    points = take.get("envelope")
+    if not isinstance(points, list) or not all(isinstance(point, list) and len(point) == 2 for point in points):
+        raise ValueError(f"{points!r:.40} is no envelope")
+    return Envelope(tuple((_whole(frame), _number({"gain": gain}, "gain", 0.0, _LOUDEST)) for frame, gain in points))
+
+
+def _takes(lane: Description) -> list[Description] | None:
+    """Return what a lane plays in the place of its sound; None if it is not said to."""
+    takes = lane.get("takes")
+    if takes is None:
+        return None
+    if not isinstance(takes, list) or not all(isinstance(take, dict) for take in takes):
+        raise ValueError(f"{takes!r:.40} are no takes")
+    return takes
+
+
+def _whole(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > _FARTHEST:
+        raise ValueError(f"{value!r:.40} is no frame")
+    return value
 
 
 def _lanes(description: Description) -> Iterator[Description]:

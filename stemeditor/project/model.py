@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stemeditor.audio.buffer import Audio
+from stemeditor.audio.envelope import Envelope
+from stemeditor.audio.montage import Montage, Part
 from stemeditor.audio.peaks import Peaks
 from stemeditor.mixing.mix import JOIN_S, Mix, Strip
 
@@ -66,6 +68,28 @@ class Song:
     notice: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Take:
+    """A sound that a lane plays, and when how much of it.
+
+    Parameters
+    ----------
+    sound
+        Which one.
+    role
+        Of the lane that it came from.
+    envelope
+        Linear gain over the frames of the project; 0 where it does not sound.
+    shift
+        The frame of the project at which the sound begins; 0 unless it was copied to another time.
+    """
+
+    sound: Sound
+    role: str
+    envelope: Envelope
+    shift: int = 0
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Lane:
     """One row of the window.
@@ -79,13 +103,15 @@ class Lane:
     name
         What the user calls it.
     sound
-        What it plays.
+        What was opened, or what the separation gave.
     gain
         Linear, 0 or more; 1 leaves the level as it is.
     pan
         -1 (left) to 1 (right).
     muted, soloed
         As on a mixer.
+    takes
+        What it plays instead, since it was edited; none of them: nothing. None if it plays its sound as it is.
     """
 
     id: str
@@ -96,11 +122,28 @@ class Lane:
     pan: float = 0.0
     muted: bool = False
     soloed: bool = False
+    takes: tuple[Take, ...] | None = None
+
+    @property
+    def content(self) -> Audio | Montage:
+        """What it plays, before its fader."""
+        return self.sound.audio if self.takes is None else self._montage()
+
+    @property
+    def picture(self) -> Peaks | Montage:
+        """What its waveform is drawn of."""
+        return self.sound.peaks if self.takes is None else self._montage()
 
     def strip(self, frames: int | None = None, fade_out: int = 0) -> Strip:
         """Return what is heard of it: the first `frames`, all by default, of which the last `fade_out` fade out."""
-        audio = self.sound.audio if frames is None else self.sound.audio.slice(0, frames)
+        audio = self.content if frames is None else self.content.slice(0, frames)
         return Strip(self.id, audio, self.gain, self.pan, self.muted, self.soloed, fade_out=fade_out)
+
+    def _montage(self) -> Montage:
+        takes, own = self.takes or (), self.sound.audio
+        parts = tuple(Part(take.sound.audio, take.sound.peaks, take.envelope, take.shift) for take in takes)
+        channels = max((part.audio.channels for part in parts), default=own.channels)
+        return Montage(parts, channels, own.rate, own.frames)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

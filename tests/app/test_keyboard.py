@@ -13,7 +13,7 @@ from stemeditor.app import asking
 from stemeditor.app.application import Parts
 from stemeditor.app.messages import ERROR, Notice
 from stemeditor.app.panels.export import ExportDialog
-from stemeditor.app.table import TABLE
+from stemeditor.app.table import LANE_MENU, TABLE
 from stemeditor.app.viewport import TALLEST
 from stemeditor.project import edits
 from tests.helpers.sounds import lane_of, music, song_of, write_wav
@@ -33,6 +33,7 @@ def enabled(parts: Parts, action_id: str) -> bool:
 
 def test_every_thing_to_do_stands_in_a_menu_and_its_keys_in_the_help(parts: Parts) -> None:
     menus = [menu.menu() for menu in parts.window.menuBar().actions()]
+    menus += [action.menu() for menu in menus for action in menu.actions() if action.menu() is not None]
     there = {action.data() for menu in menus for action in menu.actions()}
     assert {row.id for row in TABLE if not row.id.startswith("solo_")} <= there
 
@@ -267,7 +268,7 @@ def test_the_overview_and_the_lanes_line_up(show: Show) -> None:
 def test_a_right_click_offers_what_can_be_done_with_the_lane(show: Show) -> None:
     parts = show()
     parts.controller.set_current_lane(parts.controller.project.lanes[1].id)
-    menu = parts.window.menus.lane_menu(parts.window)
+    menu = parts.window.menus.menu(LANE_MENU, parts.window)
     texts = [action.text().replace("&", "") for action in menu.actions() if not action.isSeparator()]
     assert {"Rename", "Mute", "Solo", "Reset gain", "Reset pan", "Move up", "Export this lane…"} <= set(texts)
     parts.controller.set_gain(parts.controller.project.lanes[1].id, 0.5)

@@ -84,6 +84,8 @@ class LaneList(QWidget):
     method_requested = Signal()
     menu_requested = Signal(object)
     """(QPoint): a right click on the lane that is now the current one; where on screen."""
+    part_menu_requested = Signal(object)
+    """(QPoint): a right click on what is selected of it."""
     margin_changed = Signal(int)
     """(pixels): how much of the right edge the scroll bar takes."""
 
@@ -194,6 +196,7 @@ class LaneList(QWidget):
         """Mark the lane that keys act on, and bring it into view."""
         for other, row in self._rows.items():
             row.header.set_current(other == lane_id)
+            row.view.set_current(other == lane_id)
             if other == lane_id:
                 self._scroll.ensureWidgetVisible(row, 0, 0)
 
@@ -275,7 +278,7 @@ class LaneList(QWidget):
         view.chosen.connect(self.current_changed)
         for part in (header, view):
             part.menu_requested.connect(self.menu_requested)
-        for name in ("seek_requested", "selection_changed", "selection_cleared"):
+        for name in ("seek_requested", "selection_changed", "selection_cleared", "part_menu_requested"):
             getattr(view, name).connect(getattr(self, name))
         row = self._rows[lane.id] = _Row(header, view)
         return row

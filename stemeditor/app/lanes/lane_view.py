@@ -28,6 +28,8 @@ from stemeditor.app.lanes.waveform import waveform_image
 from stemeditor.app.lanes.writing import width_of, write
 from stemeditor.app.theme import Theme, stem_colour
 from stemeditor.app.viewport import Viewport
+from stemeditor.audio.montage import Montage
+from stemeditor.project.cutting import edited, is_own, missing
 from stemeditor.project.model import Lane
 
 Compute = Callable[[Callable[..., Any], object, Callable[[Any], None]], Any]
@@ -35,6 +37,12 @@ Compute = Callable[[Callable[..., Any], object, Callable[[Any], None]], Any]
 
 _EDGE_PIXELS = 5
 _CLICK_PIXELS = 3
+_LINE_PIXELS = 3
+"""Thickness of the line below what comes from another lane."""
+
+_SHADOW = 0.4
+"""Opacity of what was there before a lane was edited."""
+
 _LEGIBLE_PIXELS = 80
 """Height from which on frequencies are written over a spectrogram."""
 
@@ -51,6 +59,8 @@ class LaneView(QWidget):
     chosen = Signal(str)
     menu_requested = Signal(object)
     """(QPoint): where on screen; the lane was chosen before."""
+    part_menu_requested = Signal(object)
+    """(QPoint): as above, on what is selected."""
 
     def __init__(self, theme: Theme, viewport: Viewport, lane: Lane, compute: Compute) -> None:
         super().__init__()
@@ -63,6 +73,8 @@ class LaneView(QWidget):
         self._table = colour_table(QColor(theme.canvas), stem_colour(lane.role, theme), theme.dark)
         self._playhead = 0
         self._selection: tuple[int, int] | None = None
+        self._current = False
+        self._picture = lane.picture
         self._filled: int | None = None
         self._press_x: float | None = None
         self._anchor = 0
@@ -79,7 +91,10 @@ class LaneView(QWidget):
         """Show a lane; of a growing one the frames [0, filled); dimmed if it is not heard."""
         if lane.sound is not self.lane.sound:
             self._forget()
-        same = lane.sound is self.lane.sound and filled == self._filled and heard == self.heard
+        before = (self.lane.sound, self.lane.takes, self._filled, self.heard)
+        same = before == (lane.sound, lane.takes, filled, heard)
+        if not same:
+            self._picture = lane.picture
         self.lane, self._filled, self.heard = lane, filled, heard
         self.setAccessibleName(f"{lane.name} {self.view}")
         if not same:
@@ -115,6 +130,12 @@ class LaneView(QWidget):
         """Show the selected frames [start, stop)."""
         if selection != self._selection:
             self._selection = selection
+            self.update()
+
+    def set_current(self, current: bool) -> None:
+        """Show whether what is done to the selection is done to this lane."""
+        if current != self._current:
+            self._current = current
             self.update()
 
     def close_jobs(self) -> None:
@@ -172,16 +193,17 @@ class LaneView(QWidget):
         start, stop = number * TILE_PIXELS * zoom, (number + 1) * TILE_PIXELS * zoom
         filled = min(self._filled if self._filled is not None else self.lane.sound.peaks.filled, int(stop) + 1)
         magnification = self._viewport.magnification if self.view == WAVEFORM else 1.0
-        key = (self.view, number, zoom, height, filled, magnification)
+        changed = isinstance(self._picture, Montage) and edited(self.lane, start, stop)
+        look = self._picture.look(start, stop) if isinstance(self._picture, Montage) and changed else None
+        key = (self.view, number, zoom, height, filled, magnification, look)
         image = self._tiles.get(key)
         if image is not None or filled <= start:
             return image, key
         if self.view == WAVEFORM:
-            colour = stem_colour(self.lane.role, self._theme)
-            image = waveform_image(self.lane.sound.peaks, start, stop, TILE_PIXELS, height, colour, magnification)
+            image = self._waveform(start, stop, height, magnification)
             self._tiles.put(key, image)
         elif key not in self._pending:
-            request = PictureRequest(self.lane.sound.audio, start, stop, TILE_PIXELS, height)
+            request = PictureRequest(self.lane.content, start, stop, TILE_PIXELS, height)
             sound = self.lane.sound
 
             def done(levels: Any) -> None:
@@ -196,6 +218,28 @@ class LaneView(QWidget):
                 self._pending[key] = job
             image = self._tiles.get(key)
         return image, key
+
+    def _waveform(self, start: float, stop: float, height: int, magnification: float) -> QImage:
+        """Paint a stretch as a waveform; where it was edited, over a shadow of what was there before."""
+        size = (TILE_PIXELS, height)
+        colour = stem_colour(self.lane.role, self._theme)
+        image = waveform_image(self._picture, start, stop, *size, colour, magnification)
+        if not edited(self.lane, start, stop):
+            return image
+        shadow = waveform_image(self.lane.sound.peaks, start, stop, *size, QColor(self._theme.muted), magnification)
+        both = QImage(image.size(), image.format())
+        both.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(both)
+        painter.setOpacity(_SHADOW)
+        for first, last in missing(self.lane):
+            x0, x1 = (
+                round(min(max((edge - start) / (stop - start), 0.0), 1.0) * TILE_PIXELS) for edge in (first, last)
+            )
+            painter.drawImage(QRect(x0, 0, x1 - x0, height), shadow, QRect(x0, 0, x1 - x0, height))
+        painter.setOpacity(1.0)
+        painter.drawImage(0, 0, image)
+        painter.end()
+        return both
 
     def _paint_unfilled(self, painter: QPainter) -> None:
         if self._filled is None or self._filled >= self._viewport.window.frames:
@@ -220,16 +264,29 @@ class LaneView(QWidget):
             for time_s in ticks(window, self.lane.sound.audio.rate, width)[1]:
                 tick = round(window.x(time_s * self.lane.sound.audio.rate, width))
                 painter.fillRect(QRectF(tick, 0, 1, height), grid)
+        self._paint_takes(painter)
         if self._selection is not None:
             x0, x1 = (window.x(frame, width) for frame in self._selection)
-            shade = QColor(self._theme.selection)
-            shade.setAlphaF(0.2)
+            shade, line = QColor(self._theme.selection), QColor(self._theme.selection)
+            shade.setAlphaF(0.22 if self._current else 0.08)
+            line.setAlphaF(1.0 if self._current else 0.4)
             painter.fillRect(QRectF(x0, 0, max(x1 - x0, 1), height), shade)
             for edge in (x0, x1):
-                painter.fillRect(QRectF(edge - 0.5, 0, 1, height), QColor(self._theme.selection))
+                painter.fillRect(QRectF(edge - 0.5, 0, 1, height), line)
         x = window.x(self._playhead, width)
         if -1 <= x <= width + 1:
             painter.fillRect(QRectF(round(x), 0, 1.5, height), QColor(self._theme.playhead))
+
+    def _paint_takes(self, painter: QPainter) -> None:
+        """Underline what comes from another lane, or another time, in the colour of where it comes from."""
+        window, width = self._viewport.window, self.width()
+        for take in self.lane.takes or ():
+            if is_own(take, self.lane):
+                continue
+            colour = stem_colour(take.role, self._theme)
+            for start, stop in take.envelope.heard():
+                x0, x1 = (min(max(window.x(edge, width), -1.0), width + 1.0) for edge in (start, stop))
+                painter.fillRect(QRectF(x0, self.height() - _LINE_PIXELS - 2, x1 - x0, _LINE_PIXELS), colour)
 
     def _faint(self) -> QColor:
         colour = stem_colour(self.lane.role, self._theme)
@@ -285,7 +342,9 @@ class LaneView(QWidget):
         self.selection_changed.emit(0, self._viewport.window.frames)
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:  # noqa: D102
-        self.menu_requested.emit(event.globalPos())
+        at = self._viewport.window.frame(event.pos().x(), self.width())
+        inside = self._selection is not None and self._selection[0] <= at < self._selection[1]
+        (self.part_menu_requested if inside else self.menu_requested).emit(event.globalPos())
 
     def _frame(self, event: QMouseEvent) -> int:
         frame = self._viewport.window.frame(event.position().x(), self.width())

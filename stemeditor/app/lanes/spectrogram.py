@@ -12,6 +12,7 @@ from PySide6.QtGui import QColor, QImage, QPainter
 from stemeditor.app.lanes.writing import write
 from stemeditor.app.theme import Theme
 from stemeditor.audio.buffer import Audio
+from stemeditor.audio.montage import Montage
 from stemeditor.audio.spectrogram import LOW_HZ, picture, top_hz
 from stemeditor.progress import Progress
 
@@ -25,7 +26,7 @@ _AXIS_HZ = (100, 1000, 10000)
 class PictureRequest:
     """Paint the frames [start, stop) of `audio` on columns x rows pixels."""
 
-    audio: Audio
+    audio: Audio | Montage
     start: float
     stop: float
     columns: int

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtGui import QColor, QImage
 
+from stemeditor.audio.montage import Montage
 from stemeditor.audio.peaks import Peaks, Summary
 
 _TWO_ROWS_FROM = 110
@@ -16,7 +17,13 @@ _BODY = 0.5
 
 
 def waveform_image(
-    peaks: Peaks, start: float, stop: float, width: int, height: int, colour: QColor, magnification: float = 1.0
+    peaks: Peaks | Montage,
+    start: float,
+    stop: float,
+    width: int,
+    height: int,
+    colour: QColor,
+    magnification: float = 1.0,
 ) -> QImage:
     """Paint the frames [start, stop).
 
@@ -39,7 +46,7 @@ def waveform_image(
         On a transparent ground, edges smoothed.
     """
     summary = peaks.summary(start, stop, width)
-    rows = 2 if peaks.audio.channels == 2 and height >= _TWO_ROWS_FROM else 1
+    rows = 2 if peaks.channels == 2 and height >= _TWO_ROWS_FROM else 1
     alpha = np.zeros((height, width), np.float32)
     for row in range(rows):
         top, bottom = height * row // rows, height * (row + 1) // rows
@@ -49,7 +56,7 @@ def waveform_image(
         )
         alpha[top:bottom] = _coverage(low, high, rms, bottom - top)
     columns = start + (np.arange(width) + 0.5) * (stop - start) / width
-    alpha[:, (columns < 0) | (columns >= peaks.audio.frames)] = 0.0
+    alpha[:, (columns < 0) | (columns >= peaks.frames)] = 0.0
     return tinted(alpha, colour)
 
 

@@ -97,7 +97,8 @@ class ExportDialog(Passing):
         self.setWindowTitle("Export")
         self.fit(620, 580)
         self.what = QButtonGroup(self)
-        self.stems = QRadioButton("Stems, as they came out of the separation")
+        cut = any(lane.takes is not None for lane in self._project.stems)
+        self.stems = QRadioButton(f"Stems, as {'you edited them' if cut else 'they came out of the separation'}")
         self.mix = QRadioButton("The mix, as it sounds now")
         self.all_but = QRadioButton("Everything but")
         for button in (self.stems, self.mix, self.all_but):

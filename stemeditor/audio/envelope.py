@@ -136,6 +136,11 @@ class Envelope:
         """Return what this one, nowhere above 1, lacks of 1."""
         return Envelope(tuple((frame, max(1.0 - gain, 0.0)) for frame, gain in self.points))
 
+    def through(self, others: Iterable[Envelope]) -> Envelope:
+        """Return the same with a point at each of those of others: products with them then agree with each other."""
+        frames = sorted({frame for envelope in (self, *others) for frame, _ in envelope.points})
+        return Envelope(tuple(zip(frames, self.at(np.array(frames)).tolist(), strict=True)))
+
     def simple(self) -> Envelope:
         """Return the same without points that change nothing."""
         kept: list[tuple[int, float]] = []

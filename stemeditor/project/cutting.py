@@ -84,7 +84,8 @@ def restore(project: Project, lane_id: str, start: int, stop: int) -> Project:
     if not project.has_lane(lane_id):
         return project
     lane = project.lane(lane_id)
-    window = _window(project, start, stop)
+    shares = (take.envelope for one in project.lanes for take in _takes(one))
+    window = _window(project, start, stop).through(shares)
     rest = window.rest()
     own = Take(lane.sound, lane.role, window)
     given = {take.sound.id: take for take in _times(_takes(lane), window) if take.shift == 0}
@@ -93,8 +94,7 @@ def restore(project: Project, lane_id: str, start: int, stop: int) -> Project:
         if other.id == lane.id:
             continue
         takes = tuple(
-            replace(take, envelope=take.envelope * rest) if take.sound is lane.sound and take.shift == 0 else take
-            for take in _takes(other)
+            replace(take, envelope=take.envelope * rest) if is_own(take, lane) else take for take in _takes(other)
         )
         back = given.get(other.sound.id)
         changed = _with(changed, other, _given_back(other, takes, back) if back else takes)

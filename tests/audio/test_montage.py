@@ -17,7 +17,8 @@ FRAMES = 3000
 @st.composite
 def envelopes(draw: st.DrawFn, most: float = 4.0) -> Envelope:
     frames = sorted(draw(st.sets(st.integers(-500, FRAMES + 500), min_size=1, max_size=8)))
-    gains = draw(st.lists(st.floats(0.0, most), min_size=len(frames), max_size=len(frames)))
+    hundredths = st.integers(0, round(100 * most)).map(lambda number: number / 100)
+    gains = draw(st.lists(hundredths, min_size=len(frames), max_size=len(frames)))
     return Envelope(tuple(zip(frames, gains, strict=True)))
 
 

@@ -14,12 +14,12 @@ from PySide6.QtGui import (
     QNativeGestureEvent,
     QPainter,
     QPaintEvent,
-    QPen,
     QWheelEvent,
 )
 from PySide6.QtWidgets import QWidget
 
 from stemeditor.app.desk import far_edge
+from stemeditor.app.lanes import marks
 from stemeditor.app.lanes.lane_header import SPECTROGRAM, WAVEFORM
 from stemeditor.app.lanes.ruler import ticks, wheel
 from stemeditor.app.lanes.spectrogram import PictureRequest, colour_table, coloured, paint_axis, paint_levels
@@ -29,7 +29,7 @@ from stemeditor.app.lanes.writing import width_of, write
 from stemeditor.app.theme import Theme, stem_colour
 from stemeditor.app.viewport import Viewport
 from stemeditor.audio.montage import Montage
-from stemeditor.project.cutting import edited, is_own, missing
+from stemeditor.project.cutting import edited, missing
 from stemeditor.project.model import Lane
 
 Compute = Callable[[Callable[..., Any], object, Callable[[Any], None]], Any]
@@ -37,9 +37,6 @@ Compute = Callable[[Callable[..., Any], object, Callable[[Any], None]], Any]
 
 _EDGE_PIXELS = 5
 _CLICK_PIXELS = 3
-_LINE_PIXELS = 3
-"""Thickness of the line below what comes from another lane."""
-
 _SHADOW = 0.4
 """Opacity of what was there before a lane was edited."""
 
@@ -153,7 +150,9 @@ class LaneView(QWidget):
             painter.setOpacity(1.0 if self.heard else 0.32)
             self._paint_tiles(painter, dirty)
             painter.setOpacity(1.0)
-            self._paint_unfilled(painter)
+            if self._filled is not None and self._filled < self._viewport.window.frames:
+                x = max(self._viewport.window.x(self._filled, width), 0.0)
+                marks.paint_unfilled(painter, theme, x, width, height)
             if self.view == SPECTROGRAM and height >= _LEGIBLE_PIXELS and dirty.left() < _WORDS_PIXELS:
                 paint_axis(painter, self._theme, self.lane.sound.audio.rate, height)
             self._paint_marks(painter)
@@ -241,52 +240,21 @@ class LaneView(QWidget):
         painter.end()
         return both
 
-    def _paint_unfilled(self, painter: QPainter) -> None:
-        if self._filled is None or self._filled >= self._viewport.window.frames:
-            return
-        x = max(self._viewport.window.x(self._filled, self.width()), 0.0)
-        if x < self.width():
-            ground = QColor(self._theme.surface)
-            painter.fillRect(QRectF(x, 0, self.width() - x, self.height()), ground)
-            painter.save()
-            painter.setClipRect(QRectF(x, 0, self.width() - x, self.height()))
-            painter.setPen(QPen(QColor(self._theme.line), 1))
-            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            for at in range(int(x) - self.height(), self.width(), 12):
-                painter.drawLine(QPointF(at, self.height()), QPointF(at + self.height(), 0))
-            painter.restore()
-
     def _paint_marks(self, painter: QPainter) -> None:
         window, width, height = self._viewport.window, self.width(), self.height()
+        theme = self._theme
         if self.view == WAVEFORM:
-            grid = QColor(self._theme.line)
-            grid.setAlphaF(0.6)
-            for time_s in ticks(window, self.lane.sound.audio.rate, width)[1]:
-                tick = round(window.x(time_s * self.lane.sound.audio.rate, width))
-                painter.fillRect(QRectF(tick, 0, 1, height), grid)
-        self._paint_takes(painter)
+            rate = self.lane.sound.audio.rate
+            marks.paint_grid(
+                painter, theme, (window.x(at_s * rate, width) for at_s in ticks(window, rate, width)[1]), height
+            )
+        marks.paint_takes(painter, theme, self.lane, window, width, height)
         if self._selection is not None:
             x0, x1 = (window.x(frame, width) for frame in self._selection)
-            shade, line = QColor(self._theme.selection), QColor(self._theme.selection)
-            shade.setAlphaF(0.22 if self._current else 0.08)
-            line.setAlphaF(1.0 if self._current else 0.4)
-            painter.fillRect(QRectF(x0, 0, max(x1 - x0, 1), height), shade)
-            for edge in (x0, x1):
-                painter.fillRect(QRectF(edge - 0.5, 0, 1, height), line)
+            marks.paint_selection(painter, theme, x0, x1, height, self._current)
         x = window.x(self._playhead, width)
         if -1 <= x <= width + 1:
-            painter.fillRect(QRectF(round(x), 0, 1.5, height), QColor(self._theme.playhead))
-
-    def _paint_takes(self, painter: QPainter) -> None:
-        """Underline what comes from another lane, or another time, in the colour of where it comes from."""
-        window, width = self._viewport.window, self.width()
-        for take in self.lane.takes or ():
-            if is_own(take, self.lane):
-                continue
-            colour = stem_colour(take.role, self._theme)
-            for start, stop in take.envelope.heard():
-                x0, x1 = (min(max(window.x(edge, width), -1.0), width + 1.0) for edge in (start, stop))
-                painter.fillRect(QRectF(x0, self.height() - _LINE_PIXELS - 2, x1 - x0, _LINE_PIXELS), colour)
+            painter.fillRect(QRectF(round(x), 0, 1.5, height), QColor(theme.playhead))
 
     def _faint(self) -> QColor:
         colour = stem_colour(self.lane.role, self._theme)

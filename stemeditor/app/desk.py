@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, Signal
 
+from stemeditor.audio.band import Band
 from stemeditor.audio.stretch import FASTEST, HIGHEST, LOWEST, SLOWEST, Pace
 from stemeditor.mixing.mix import Mix
 from stemeditor.mixing.player import Player
@@ -34,6 +35,8 @@ class Desk(QObject):
         self.document = document
         self.player = player
         self.selection: tuple[int, int] | None = None
+        self.band: Band | None = None
+        """What is selected of the frequencies; None for all."""
         self.looping = False
         self.pace = Pace()
         self.current_lane: str | None = None
@@ -63,7 +66,7 @@ class Desk(QObject):
     def go_to_place(self, place: Place) -> None:
         """Be where somebody was."""
         self.pace, self.looping = place.pace, place.looping
-        self.selection = place.selection
+        self.selection, self.band = place.selection, None
         self.seek(place.position)
         self._loop()
 
@@ -160,12 +163,14 @@ class Desk(QObject):
         self.pace = Pace(float(speed), float(semitones))
         self._loop()
 
-    def set_selection(self, start: int, stop: int) -> None:
+    def set_selection(self, start: int, stop: int, band: Band | None = None) -> None:
         """Select the frames [start, stop), held within the song, in any order; an empty one clears.
+
+        What is done to the selection is done to a band of it, if one is named.
 
         What was just selected is what will be played: unless something plays, the playhead goes to its start.
         """
-        self._select(start, stop)
+        self._select(start, stop, band)
         if self.selection is not None and not self.player.playing:
             self.player.seek(self.selection[0])
         self._loop()
@@ -173,23 +178,23 @@ class Desk(QObject):
     def mark_start(self) -> None:
         """Begin the selection at the playhead; it reaches to where it ended, else to the end of the song."""
         at, end = self.player.position, self.project.frames
-        self._select(at, self.selection[1] if self.selection and self.selection[1] > at else end)
+        self._select(at, self.selection[1] if self.selection and self.selection[1] > at else end, self.band)
         self._loop()
 
     def mark_stop(self) -> None:
         """End the selection at the playhead; it begins where it began, else at the start of the song."""
         at = self.player.position
-        self._select(self.selection[0] if self.selection and self.selection[0] < at else 0, at)
+        self._select(self.selection[0] if self.selection and self.selection[0] < at else 0, at, self.band)
         self._loop()
 
     def extend_to(self, frame: int) -> None:
         """Move the end of the selection that is nearer to a frame there; without one, select from the playhead."""
-        self._select(far_edge(self.selection, frame, self.player.position), frame)
+        self._select(far_edge(self.selection, frame, self.player.position), frame, self.band)
         self._loop()
 
     def clear_selection(self) -> None:
         """Select nothing."""
-        self.selection = None
+        self.selection = self.band = None
         self._loop()
 
     def audition(self, mix: Mix | None, loop: tuple[int, int] | None = None) -> None:
@@ -210,10 +215,11 @@ class Desk(QObject):
             name = self.project.lane(lane_id).name
             self.document.apply(f"{verb} {name}", change, f"{merge} {lane_id}" if merge else "")
 
-    def _select(self, start: int, stop: int) -> None:
+    def _select(self, start: int, stop: int, band: Band | None = None) -> None:
         start, stop = sorted((int(start), int(stop)))
         start, stop = max(start, 0), min(stop, self.project.frames)
         self.selection = (start, stop) if stop > start else None
+        self.band = band if self.selection is not None else None
 
     def _loop(self) -> None:
         self._tell_player()
@@ -229,13 +235,13 @@ class Desk(QObject):
     def _rewind(self) -> None:
         self.player.pause()
         self.player.seek(0)
-        self.selection = None
+        self.selection = self.band = None
         self.pace = Pace()
 
     def _document_changed(self) -> None:
         project = self.project
         if self.selection is not None and self.selection[1] > project.frames:
-            self.selection = None
+            self.selection = self.band = None
         self._loop()
         if self.current_lane is None or not project.has_lane(self.current_lane):
             self.set_current_lane(project.lanes[0].id if project.lanes else None)

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from stemeditor.app.desk import Desk
+from stemeditor.audio.band import Band
 from stemeditor.audio.levels import gain
 from stemeditor.project import cutting
 from stemeditor.project.document import Change
 from stemeditor.project.model import SONG_ROLE, Lane
 
-_Cut: TypeAlias = Callable[[str, int, int], Change]
-"""(lane id, start, stop) -> what is done to the project."""
+_Cut: TypeAlias = Callable[[str, tuple[int, int], Band | None], Change]
+"""(lane id, (start, stop), band) -> what is done to the project."""
 
 
 class Scissors:
@@ -61,26 +62,26 @@ class Scissors:
 
     def silence(self) -> None:
         """Silence what is selected."""
-        self._do("Silence a part of", lambda lane, start, stop: lambda p: cutting.silence(p, lane, start, stop))
+        self._do("Silence a part of", lambda lane, span, band: lambda p: cutting.silence(p, lane, *span, band))
 
     def keep(self) -> None:
         """Silence everything else of the lane."""
-        self._do("Keep a part of", lambda lane, start, stop: lambda p: cutting.keep(p, lane, start, stop))
+        self._do("Keep a part of", lambda lane, span, band: lambda p: cutting.keep(p, lane, *span, band))
 
     def amplify(self, by_db: float) -> None:
         """Make what is selected louder, or softer; several steps after each other are one."""
         factor = gain(by_db)
         verb = "Louder part of" if by_db > 0 else "Softer part of"
-        self._do(verb, lambda lane, start, stop: lambda p: cutting.amplify(p, lane, start, stop, factor), "amplify")
+        self._do(verb, lambda lane, span, band: lambda p: cutting.amplify(p, lane, *span, factor, band), "amplify")
 
     def fade(self, out: bool) -> None:
         """Let the lane come, or go, over what is selected."""
         verb = "Fade out" if out else "Fade in"
-        self._do(verb, lambda lane, start, stop: lambda p: cutting.fade(p, lane, start, stop, out))
+        self._do(verb, lambda lane, span, band: lambda p: cutting.fade(p, lane, *span, out, band))
 
     def restore(self) -> None:
         """Bring back what was there before it was edited."""
-        self._do("Restore a part of", lambda lane, start, stop: lambda p: cutting.restore(p, lane, start, stop))
+        self._do("Restore a part of", lambda lane, span, band: lambda p: cutting.restore(p, lane, *span, band))
 
     def transfer(self, other_id: str) -> None:
         """Move what is selected to another lane; together they sound as before."""
@@ -88,20 +89,20 @@ class Scissors:
             name = self._desk.project.lane(other_id).name
             self._do(
                 f"Move to {name} from",
-                lambda lane, start, stop: lambda p: cutting.transfer(p, lane, other_id, start, stop),
+                lambda lane, span, band: lambda p: cutting.transfer(p, lane, other_id, *span, band),
             )
 
     def copy(self) -> None:
         """Keep what is selected, to be pasted."""
         lane, span, project = self.lane, self._desk.selection, self._desk.project
         if lane is not None and span is not None and project.song is not None:
-            self._clip = (project.song.id, cutting.copy(project, lane.id, *span))
+            self._clip = (project.song.id, cutting.copy(project, lane.id, *span, self._desk.band))
             self._desk.transport_changed.emit()
 
     def cut(self) -> None:
         """Copy what is selected, and silence it."""
         self.copy()
-        self._do("Cut a part of", lambda lane, start, stop: lambda p: cutting.silence(p, lane, start, stop))
+        self._do("Cut a part of", lambda lane, span, band: lambda p: cutting.silence(p, lane, *span, band))
 
     def paste(self) -> None:
         """Put what was copied on the current lane, from the selection or the playhead on, and go to its end."""
@@ -119,5 +120,6 @@ class Scissors:
     def _do(self, verb: str, change: _Cut, merge: str = "") -> None:
         lane, span = self.lane, self._desk.selection
         if lane is not None and span is not None:
-            key = f"{merge} {lane.id} {span}" if merge else ""
-            self._desk.document.apply(f"{verb} {lane.name}", change(lane.id, *span), key)
+            band = self._desk.band
+            key = f"{merge} {lane.id} {span} {band}" if merge else ""
+            self._desk.document.apply(f"{verb} {lane.name}", change(lane.id, span, band), key)

@@ -29,6 +29,7 @@ from stemeditor.app.controller import Controller
 from stemeditor.app.job_state import ExportQuestion
 from stemeditor.app.lanes.lane_list import LaneList
 from stemeditor.app.lanes.overview import Overview, SongName
+from stemeditor.app.lanes.spectrogram import band_text
 from stemeditor.app.menus import Menus
 from stemeditor.app.messages import INFO, Notice
 from stemeditor.app.panels.jobs import NoticeBar, StatusBar
@@ -299,7 +300,7 @@ class Window(Verbs):
         self.transport.show_state(controller.player.playing, controller.looping)
         self.transport.show_pace(controller.pace)
         self.pace.show_pace(controller.pace)
-        self.lanes.set_selection(controller.selection, controller.looping)
+        self.lanes.set_selection(controller.selection, controller.looping, controller.band)
         self.overview.set_selection(controller.selection)
         self.lanes.set_current(controller.current_lane)
         self.actions_.refresh()
@@ -326,7 +327,8 @@ class Window(Verbs):
         if self.controller.selection is not None:
             start, stop = self.controller.selection
             words += f"  ·  selected {(stop - start) / audio.rate:.2f} s"
-            lane = self.controller.scissors.lane
+            band, lane = self.controller.band, self.controller.scissors.lane
+            words += f", {band_text(band, audio.rate)}," if band is not None else ""
             words += f" of {lane.name}: right-click it to edit" if lane is not None else ""
         if not self.controller.pace.plain:
             words += f"  ·  played {pace_words(self.controller.pace)}"

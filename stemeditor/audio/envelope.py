@@ -22,13 +22,14 @@ _STRAIGHT = 1e-9
 class Envelope:
     """Linear gain over frames: `points` (frame, gain), frames rising; level before the first and behind the last.
 
-    Envelopes add and multiply. A product is that of its factors at all their points and straight in between, so that
-    ``a * b + a * (1 - b)`` is `a` again, exactly: what is shared out between lanes stays whole.
+    A gain below 0 takes a sound away from another. Envelopes add and multiply. A product is that of its factors at all
+    their points and straight in between, so that ``a * b + a * (1 - b)`` is `a` again, exactly: what is shared out
+    between lanes stays whole.
 
     Raises
     ------
     ValueError
-        If there is no point, frames do not rise, or a gain is negative or no number.
+        If there is no point, frames do not rise, or a gain is no number.
     """
 
     points: tuple[tuple[int, float], ...]
@@ -37,8 +38,8 @@ class Envelope:
         frames = [frame for frame, _ in self.points]
         if not frames or any(later <= earlier for earlier, later in zip(frames, frames[1:], strict=False)):
             raise ValueError("the points of an envelope follow each other")
-        if not all(math.isfinite(gain) and gain >= 0.0 for _, gain in self.points):
-            raise ValueError("a gain is a number, and not negative")
+        if not all(math.isfinite(gain) for _, gain in self.points):
+            raise ValueError("a gain is a number")
 
     @classmethod
     def level(cls, gain: float) -> Envelope:
@@ -58,12 +59,10 @@ class Envelope:
         ramp
             Frames in which it goes from one to the other, half of them on either side of an edge; fewer in a window
             that is shorter than that.
-        inside, outside
-            The gains.
         """
         half = max(min(ramp, stop - start) // 2, 1)
-        rising = ((start - half, outside), (start + half, inside)) if start > 0 else ((0, inside),)
-        falling = ((stop - half, inside), (stop + half, outside)) if stop < end else ()
+        rising = ((start - half, 0.0), (start + half, 1.0)) if start > 0 else ((0, 1.0),)
+        falling = ((stop - half, 1.0), (stop + half, 0.0)) if stop < end else ()
         return cls(_rising((*rising, *falling)))
 
     @classmethod
@@ -84,8 +83,8 @@ class Envelope:
 
     @property
     def peak(self) -> float:
-        """The highest gain."""
-        return max(gain for _, gain in self.points)
+        """The largest magnitude of a gain."""
+        return max(abs(gain) for _, gain in self.points)
 
     @property
     def is_one(self) -> bool:
@@ -119,7 +118,7 @@ class Envelope:
         gains = [self.points[0][1], *(gain for _, gain in self.points), self.points[-1][1]]
         found: list[tuple[float, float]] = []
         for start, stop, first, last in zip(frames, frames[1:], gains, gains[1:], strict=False):
-            if first > 0.0 or last > 0.0:
+            if first != 0.0 or last != 0.0:
                 begin = found.pop()[0] if found and found[-1][1] == start else start
                 found.append((begin, stop))
         return found
@@ -129,12 +128,16 @@ class Envelope:
         return Envelope(tuple((frame + by, gain) for frame, gain in self.points))
 
     def held(self, most: float) -> Envelope:
-        """Return the envelope with no point above a gain."""
-        return Envelope(tuple((frame, min(gain, most)) for frame, gain in self.points)).simple()
+        """Return the envelope with no point of a larger magnitude than a gain."""
+        return Envelope(tuple((frame, min(max(gain, -most), most)) for frame, gain in self.points)).simple()
 
     def rest(self) -> Envelope:
-        """Return what this one, nowhere above 1, lacks of 1."""
-        return Envelope(tuple((frame, max(1.0 - gain, 0.0)) for frame, gain in self.points))
+        """Return what this one lacks of 1."""
+        return Envelope(tuple((frame, 1.0 - gain) for frame, gain in self.points))
+
+    def times(self, factor: float) -> Envelope:
+        """Return the envelope with every gain times a factor."""
+        return Envelope(tuple((frame, factor * gain) for frame, gain in self.points))
 
     def through(self, others: Iterable[Envelope]) -> Envelope:
         """Return the same with a point at each of those of others: products with them then agree with each other."""

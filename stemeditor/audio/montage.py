@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from stemeditor.audio.band import Band, filtered, kernel
 from stemeditor.audio.buffer import Audio, Samples
 from stemeditor.audio.envelope import Envelope
 from stemeditor.audio.peaks import Peaks, Summary, summarise
 
-_READ_FRAMES = 1 << 18
+_READ_FRAMES = 1 << 19
 """So much of several parts at once is read when it is summarised: what they are together no pyramid knows."""
 
 
@@ -28,12 +29,20 @@ class Part:
         How loud it is, in frames of the montage.
     shift
         The frame of the montage at which it begins; may be negative.
+    bands
+        Only what lies in all of these bands of it is heard; all of it if there is none.
     """
 
     audio: Audio
     peaks: Peaks
     envelope: Envelope
     shift: int = 0
+    bands: tuple[Band, ...] = ()
+
+    def peak(self) -> float:
+        """Return a linear level that it certainly does not exceed."""
+        most = self.peaks.peak() * self.envelope.peak
+        return most * float(np.abs(kernel(self.bands, self.audio.rate)).sum()) if self.bands else most
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +69,31 @@ class Montage:
     def read(self, start: int, stop: int) -> Samples:
         """Return the frames [start, stop), which lie within it, as (channels, frames)."""
         out = np.zeros((self.channels, max(stop - start, 0)), np.float32)
+        constant: dict[tuple[Audio, int], Samples] = {}
         for part in self.parts:
             low, high = max(start, part.shift), min(stop, part.shift + part.audio.frames)
-            if high <= low:
-                continue
-            gain = part.envelope.constant(low, high)
+            gain = part.envelope.constant(low, high) if high > low else 0.0
             if gain == 0.0:
                 continue
-            sound = part.audio.read(low - part.shift, high - part.shift)[: self.channels]
+            first, last = low - part.shift, high - part.shift
+            if part.bands and gain is not None:
+                # Filters of one sound at constant gains are one filter.
+                key, taps = (part.audio, part.shift), kernel(part.bands, self.rate) * np.float32(gain)
+                constant[key] = constant[key] + taps if key in constant else taps
+                continue
+            if part.bands:
+                sound = filtered(part.audio, first, last, kernel(part.bands, self.rate))[: self.channels]
+            else:
+                sound = part.audio.read(first, last)[: self.channels]
             if gain is None:
                 sound = sound * part.envelope.at(np.arange(low, high)).astype(np.float32)
             elif gain != 1.0:
                 sound = sound * np.float32(gain)
             out[:, low - start : high - start] += sound
+        for (audio, shift), taps in constant.items():
+            low, high = max(start, shift), min(stop, shift + audio.frames)
+            sound = filtered(audio, low - shift, high - shift, taps)
+            out[:, low - start : high - start] += sound[: self.channels]
         return out
 
     def slice(self, start: int, stop: int) -> Montage:
@@ -88,12 +109,12 @@ class Montage:
 
     def peak(self) -> float:
         """Return a linear level that it certainly does not exceed."""
-        return sum(part.peaks.peak() * part.envelope.peak for part in self.parts)
+        return sum(part.peak() for part in self.parts)
 
     def look(self, start: float, stop: float) -> Hashable:
         """Return what its frames [start, stop) are made of: if that is equal, so is how they look and sound."""
         return tuple(
-            (part.audio, part.shift, part.envelope.between(start, stop).points)
+            (part.audio, part.shift, part.bands, part.envelope.between(start, stop).points)
             for part in self.parts
             if part.envelope.constant(start, stop) != 0.0
         )
@@ -101,31 +122,44 @@ class Montage:
     def summary(self, start: float, stop: float, columns: int) -> Summary:
         """Summarise [start, stop) in `columns` equal columns; see `Peaks.summary`.
 
-        Where several parts sound at once in more frames than can be read while somebody looks, it is drawn as loud
-        as they could be together.
+        Where several sounds are heard at once, or bands of them, what they are together no pyramid knows: it is read,
+        unless that is more than can be read while somebody looks. Then it is drawn as loud as whole sounds could be
+        together.
         """
         edges = np.linspace(start, stop, columns + 1)
         live = [part for part in self.parts if part.envelope.constant(start, stop) != 0.0]
-        if len(live) > 1 and stop - start <= _READ_FRAMES:
-            return summarise(self, edges)
-        shape = (self.channels, columns)
-        low, high, power = (np.zeros(shape, np.float32) for _ in range(3))
+        low, high, power = (np.zeros((self.channels, columns), np.float32) for _ in range(3))
+        count = np.zeros(columns, np.int64)
         for part in live:
-            seen = part.peaks.summary(start - part.shift, stop - part.shift, columns)
             most, mean = _levels(part.envelope, edges)
-            low += seen.minimum[: self.channels] * most
-            high += seen.maximum[: self.channels] * most
-            power += np.square(seen.rms[: self.channels] * mean)
-        return Summary(low, high, np.sqrt(power))
+            count += np.where(most > 0.0, 2 if part.bands else 1, 0)
+            if not part.bands:
+                seen = part.peaks.summary(start - part.shift, stop - part.shift, columns)
+                low += seen.minimum[: self.channels] * most
+                high += seen.maximum[: self.channels] * most
+                power += np.square(seen.rms[: self.channels] * mean)
+        rms = np.sqrt(power)
+        several = count > 1
+        if several.sum() * (stop - start) / columns <= _READ_FRAMES:
+            for first, last in _runs(several):
+                read = summarise(self, edges[first : last + 1])
+                low[:, first:last], high[:, first:last], rms[:, first:last] = read.minimum, read.maximum, read.rms
+        return Summary(low, high, rms)
+
+
+def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return the stretches [first, last) of flags that are set."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
+    return [(int(first), int(last)) for first, last in edges.reshape(-1, 2)]
 
 
 def _levels(envelope: Envelope, edges: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the highest and the mean gain between each edge and the next."""
-    at_edges = envelope.at(edges)
+    """Return the highest and the mean magnitude of the gain between each edge and the next."""
+    at_edges = np.abs(envelope.at(edges))
     most = np.maximum(at_edges[:-1], at_edges[1:])
     for frame, gain in envelope.points:
         column = int(np.searchsorted(edges, frame, "right")) - 1
         if 0 <= column < len(most):
-            most[column] = max(most[column], gain)
-    mean = (at_edges[:-1] + at_edges[1:] + 2.0 * envelope.at((edges[:-1] + edges[1:]) / 2)) / 4
+            most[column] = max(most[column], abs(gain))
+    mean = (at_edges[:-1] + at_edges[1:] + 2.0 * np.abs(envelope.at((edges[:-1] + edges[1:]) / 2))) / 4
     return most.astype(np.float32), mean.astype(np.float32)

@@ -12,16 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from stemeditor.audio.band import Band
 from stemeditor.audio.envelope import Envelope
 from stemeditor.audio.stretch import FASTEST, HIGHEST, LOWEST, SLOWEST, Pace
 from stemeditor.project.edits import MAX_GAIN
-from stemeditor.project.model import SONG_ROLE, Lane, Project, Song, Sound, Take
+from stemeditor.project.model import SONG_ROLE, Lane, Project, Song, Sound, Take, Takes
 
 _FARTHEST = 1 << 40
 """Frames from the beginning of a song: half a year."""
 
 _LOUDEST = 1000.0
 """Linear gain that no edit reaches."""
+
+_HIGHEST_HZ = 1e6
 
 Description: TypeAlias = dict[str, Any]
 """What JSON can hold."""
@@ -176,24 +179,47 @@ def _describe_take(take: Take) -> Description:
         "role": take.role,
         "shift": take.shift,
         "envelope": [list(point) for point in take.envelope.points],
+        "bands": [[band.low_hz, band.high_hz] for band in take.bands],
+        "copied": take.copied,
     }
 
 
-def _rebuild_takes(lane: Description, sound: Mapping[str, Sound]) -> tuple[Take, ...] | None:
+def _rebuild_takes(lane: Description, sound: Mapping[str, Sound]) -> Takes | None:
     takes = _takes(lane)
     if takes is None:
         return None
     return tuple(
-        Take(sound[_text(take, "sound")], _text(take, "role"), _envelope(take), _whole(take.get("shift")))
+        Take(
+            sound[_text(take, "sound")],
+            _text(take, "role"),
+            _envelope(take),
+            _whole(take.get("shift")),
+            _bands(take),
+            _flag(take, "copied"),
+        )
         for take in takes
     )
 
 
 def _envelope(take: Description) -> Envelope:
-    points = take.get("envelope")
-    if not isinstance(points, list) or not all(isinstance(point, list) and len(point) == 2 for point in points):
-        raise ValueError(f"{points!r:.40} is no envelope")
-    return Envelope(tuple((_whole(frame), _number({"gain": gain}, "gain", 0.0, _LOUDEST)) for frame, gain in points))
+    return Envelope(
+        tuple(
+            (_whole(frame), _number({"gain": gain}, "gain", -_LOUDEST, _LOUDEST))
+            for frame, gain in _pairs(take, "envelope")
+        )
+    )
+
+
+def _bands(take: Description) -> tuple[Band, ...]:
+    edges = ([_number({"edge": edge}, "edge", 0.0, _HIGHEST_HZ) for edge in pair] for pair in _pairs(take, "bands"))
+    return tuple(sorted(Band(low_hz, high_hz) for low_hz, high_hz in edges))
+
+
+def _pairs(description: Description, name: str) -> list[list[Any]]:
+    pairs = description.get(name)
+    if not isinstance(pairs, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):
+        raise ValueError(f"{name} is {pairs!r:.40}")
+    return pairs
 
 
 def _takes(lane: Description) -> list[Description] | None:

@@ -6,7 +6,9 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
+from stemeditor.audio.band import Band
 from stemeditor.audio.buffer import Audio
 from stemeditor.audio.envelope import Envelope
 from stemeditor.audio.montage import Montage, Part
@@ -82,12 +84,21 @@ class Take:
         Linear gain over the frames of the project; 0 where it does not sound.
     shift
         The frame of the project at which the sound begins; 0 unless it was copied to another time.
+    bands
+        Only what lies in all of these bands of it is meant; all of it if there is none.
+    copied
+        Whether it was pasted, so that the lane it came from has it as well.
     """
 
     sound: Sound
     role: str
     envelope: Envelope
     shift: int = 0
+    bands: tuple[Band, ...] = ()
+    copied: bool = False
+
+
+Takes: TypeAlias = tuple[Take, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,7 +133,7 @@ class Lane:
     pan: float = 0.0
     muted: bool = False
     soloed: bool = False
-    takes: tuple[Take, ...] | None = None
+    takes: Takes | None = None
 
     @property
     def content(self) -> Audio | Montage:
@@ -141,7 +152,7 @@ class Lane:
 
     def _montage(self) -> Montage:
         takes, own = self.takes or (), self.sound.audio
-        parts = tuple(Part(take.sound.audio, take.sound.peaks, take.envelope, take.shift) for take in takes)
+        parts = tuple(Part(take.sound.audio, take.sound.peaks, take.envelope, take.shift, take.bands) for take in takes)
         channels = max((part.audio.channels for part in parts), default=own.channels)
         return Montage(parts, channels, own.rate, own.frames)
 

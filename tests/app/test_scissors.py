@@ -7,15 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QContextMenuEvent
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QContextMenuEvent, QMouseEvent
 from pytestqt.qtbot import QtBot
 
 from stemeditor.app.application import Parts
 from stemeditor.app.lanes.lane_list import LaneList
+from stemeditor.app.lanes.spectrogram import band_between, band_places, band_text
 from stemeditor.app.panels.export import ExportDialog
 from stemeditor.app.table import LANE_MENU, MOVE, PART_MENU
 from stemeditor.app.theme import DARK, stem_colour
+from stemeditor.audio.band import Band
 from stemeditor.jobs.export import stem_items
 from stemeditor.project import edits
 from stemeditor.project.model import Lane
@@ -321,3 +323,94 @@ def test_edits_made_while_it_is_taken_apart_stay(parts: Parts, qtbot: QtBot, tmp
     qtbot.waitUntil(lambda: not controller.separating, timeout=120000)
     assert not sound(parts, "vocals")[:, MIDDLE].any(), "a new separation is cut as the last one was"
     assert sound(parts, "vocals")[:, STOP + 1000 :].any()
+
+
+def drag(parts: Parts, role: str, start: tuple[float, float], stop: tuple[float, float], ctrl: bool = True) -> None:
+    """Drag the mouse over the picture of a lane, from one share of its width and height to another."""
+    _, view = parts.window.lanes.row(lane(parts, role).id)
+    modifiers = Qt.KeyboardModifier.ControlModifier if ctrl else Qt.KeyboardModifier.NoModifier
+    places = [QPointF(x * view.width(), y * view.height()) for x, y in (start, stop)]
+    left, none = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
+    for kind, at, button, held in (
+        (QEvent.Type.MouseButtonPress, places[0], left, left),
+        (QEvent.Type.MouseMove, (places[0] + places[1]) / 2, none, left),
+        (QEvent.Type.MouseMove, places[1], none, left),
+        (QEvent.Type.MouseButtonRelease, places[1], left, none),
+    ):
+        parts.application.sendEvent(view, QMouseEvent(kind, at, view.mapToGlobal(at), button, held, modifiers))
+
+
+def test_a_band_is_selected_on_a_spectrogram_only(show: Show) -> None:
+    parts = show()
+    controller = parts.controller
+    drag(parts, "vocals", (0.25, 0.2), (0.5, 0.6))
+    assert controller.selection is not None
+    assert controller.band is None, "a waveform has no frequencies"
+    parts.window.lanes.set_view(None, "spectrogram")
+    drag(parts, "vocals", (0.25, 0.2), (0.5, 0.6), ctrl=False)
+    assert controller.band is None
+    drag(parts, "vocals", (0.25, 0.2), (0.5, 0.6))
+    assert controller.band is not None
+    assert 300 < controller.band.low_hz < 1000 < 4000 < controller.band.high_hz < 8000
+    assert abs(controller.selection[0] - RATE) < 500
+    assert "kHz, of Vocals" in parts.window._idle_text()
+    controller.extend_to(3 * RATE)
+    assert controller.band is not None, "more of the time, the same band"
+    drag(parts, "vocals", (0.25, -0.2), (0.5, 0.5))
+    assert controller.band.high_hz == RATE / 2, "beyond the top there is no edge"
+    drag(parts, "vocals", (0.25, 0.5), (0.5, 1.2))
+    assert controller.band.low_hz == 0.0
+    controller.clear_selection()
+    assert controller.band is None
+
+
+def test_moving_an_edge_of_a_selection_keeps_its_band(show: Show) -> None:
+    parts = show()
+    parts.window.lanes.set_view(None, "spectrogram")
+    drag(parts, "vocals", (0.25, 0.2), (0.5, 0.6))
+    band = parts.controller.band
+    assert band is not None
+    drag(parts, "vocals", (0.5, 0.4), (0.75, 0.9), ctrl=False)
+    assert parts.controller.band == band
+    assert parts.controller.selection is not None
+    assert abs(parts.controller.selection[1] - 3 * RATE) < 500
+
+
+@pytest.mark.parametrize("keys", ["Del", "Ctrl+X", "Ctrl+3", "Alt+Shift+Left", "I", "O", "Ctrl+T"])
+def test_edits_act_on_the_band_alone_and_can_be_brought_back(show: Show, qtbot: QtBot, keys: str) -> None:
+    parts = show()
+    select(parts, "vocals")
+    parts.controller.set_selection(START, STOP, Band(0.0, 600.0))
+    shape = np.hanning(MIDDLE.stop - MIDDLE.start)
+    before = np.fft.rfft(sound(parts, "vocals")[0, MIDDLE] * shape)
+    press(qtbot, parts, keys)
+    after = np.fft.rfft(sound(parts, "vocals")[0, MIDDLE] * shape)
+    hz = RATE / (MIDDLE.stop - MIDDLE.start)
+    low, high = slice(round(100 / hz), round(500 / hz)), slice(round(800 / hz), round(5000 / hz))
+    lower, higher = (np.linalg.norm(after[part] - before[part]) / np.linalg.norm(before[part]) for part in (low, high))
+    assert (lower < 0.02 < 0.9 < higher) if keys == "Ctrl+T" else (higher < 0.02 < 0.05 < lower)
+    select(parts, "vocals", 0, 4 * RATE)
+    press(qtbot, parts, "Ctrl+Backspace")
+    assert lane(parts, "vocals").takes is None
+    assert lane(parts, "drums").takes is None
+
+
+@pytest.mark.parametrize(
+    ("band", "text"),
+    [
+        (Band(0.0, 800.0), "below 800 Hz"),
+        (Band(5000.0, 22050.0), "above 5 kHz"),
+        (Band(1200.0, 4000.0), "1.2 to 4 kHz"),
+        (Band(120.0, 240.4), "120 to 240 Hz"),
+        (Band(870.0, 5400.0), "870 Hz to 5.4 kHz"),
+        (Band(999.7, 16000.0), "1 to 16 kHz"),
+    ],
+)
+def test_bands_are_told_in_words(band: Band, text: str) -> None:
+    assert band_text(band, RATE) == text
+
+
+@pytest.mark.parametrize(("first", "last"), [(0.2, 0.7), (0.7, 0.2), (0.0, 0.4), (0.6, 1.0), (-3.0, 9.0)])
+def test_a_band_stands_where_it_was_drawn(first: float, last: float) -> None:
+    places = band_places(band_between(first, last, RATE), RATE)
+    assert places == pytest.approx([min(max(edge, 0.0), 1.0) for edge in sorted((first, last))])

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stemeditor.audio.band import Band
 from stemeditor.audio.buffer import Audio
 from stemeditor.audio.peaks import Peaks
 from stemeditor.project import cutting, edits
@@ -47,6 +48,7 @@ VOCALS = heard(PLAIN, "vocals")
 spans = st.tuples(st.integers(0, FRAMES - 1), st.integers(1, FRAMES)).map(
     lambda pair: (pair[0], min(pair[0] + pair[1], FRAMES))
 )
+bands = st.sampled_from([None, None, Band(500.0, 1500.0), Band(0.0, 800.0), Band(1000.0, 4000.0)])
 Edit = Callable[[Project], Project]
 
 
@@ -55,15 +57,15 @@ def any_edit(draw: st.DrawFn) -> Edit:
     lane, other = draw(st.permutations(NAMES))[:2]
     start, stop = draw(spans)
     at = draw(st.integers(0, FRAMES - 1))
-    factor, out = draw(st.floats(0.0, 4.0)), draw(st.booleans())
+    factor, out, band = draw(st.floats(0.0, 4.0)), draw(st.booleans()), draw(bands)
     return {
-        "silence": lambda p: cutting.silence(p, lane, start, stop),
-        "keep": lambda p: cutting.keep(p, lane, start, stop),
-        "amplify": lambda p: cutting.amplify(p, lane, start, stop, factor),
-        "fade": lambda p: cutting.fade(p, lane, start, stop, out),
-        "transfer": lambda p: cutting.transfer(p, lane, other, start, stop),
-        "paste": lambda p: cutting.paste(p, other, at, cutting.copy(p, lane, start, stop)),
-        "restore": lambda p: cutting.restore(p, lane, start, stop),
+        "silence": lambda p: cutting.silence(p, lane, start, stop, band),
+        "keep": lambda p: cutting.keep(p, lane, start, stop, band),
+        "amplify": lambda p: cutting.amplify(p, lane, start, stop, factor, band),
+        "fade": lambda p: cutting.fade(p, lane, start, stop, out, band),
+        "transfer": lambda p: cutting.transfer(p, lane, other, start, stop, band),
+        "paste": lambda p: cutting.paste(p, other, at, cutting.copy(p, lane, start, stop, band)),
+        "restore": lambda p: cutting.restore(p, lane, start, stop, band),
     }[kind]
 
 
@@ -124,12 +126,13 @@ def test_amplify_multiplies_and_stops_at_the_top() -> None:
     assert np.allclose(heard(back, "vocals")[:, 200:800], VOCALS[:, 200:800])
 
 
-@given(spans, spans)
+@given(spans, spans, bands, bands)
 def test_moving_between_lanes_keeps_the_sum_and_moving_back_restores(
-    first: tuple[int, int], second: tuple[int, int]
+    first: tuple[int, int], second: tuple[int, int], band: Band | None, other: Band | None
 ) -> None:
-    p = cutting.transfer(PLAIN, "vocals", "drums", *first)
-    p = cutting.transfer(p, "drums", "bass", *second)
+    p = cutting.transfer(PLAIN, "vocals", "drums", *first, band)
+    p = cutting.transfer(p, "drums", "bass", *second, other)
+    p = cutting.transfer(p, "drums", "vocals", *second, band)
     assert np.allclose(whole(p), whole(PLAIN), atol=3e-7)
     back = cutting.transfer(cutting.transfer(PLAIN, "vocals", "drums", *first), "drums", "vocals", 0, FRAMES)
     assert np.allclose(heard(back, "vocals"), whole(PLAIN) - heard(PLAIN, "bass"), atol=3e-7)
@@ -180,17 +183,54 @@ def test_restoring_everything_brings_everything_back(changes: list[Edit], lane: 
     assert cutting.restore(one, lane, 0, FRAMES) is one
 
 
-@given(st.lists(st.tuples(st.permutations(NAMES), spans), max_size=5), st.sampled_from(NAMES), spans)
+@given(st.lists(st.tuples(st.permutations(NAMES), spans, bands), max_size=5), st.sampled_from(NAMES), spans, bands)
 def test_restoring_a_stretch_after_moves_keeps_the_sum(
-    moves: list[tuple[list[str], tuple[int, int]]], lane: str, span: tuple[int, int]
+    moves: list[tuple[list[str], tuple[int, int], Band | None]], lane: str, span: tuple[int, int], band: Band | None
 ) -> None:
     p = PLAIN
-    for (one, other, _), where in moves:
-        p = cutting.transfer(p, one, other, *where)
-    p = cutting.restore(p, lane, *span)
-    assert np.allclose(whole(p), whole(PLAIN), atol=1e-6)
+    for (one, other, _), where, moved in moves:
+        p = cutting.transfer(p, one, other, *where, moved)
+    p = cutting.restore(p, lane, *span, band)
+    assert np.allclose(whole(p), whole(PLAIN), atol=1e-5)
+    if band is not None:
+        return
     middle = slice(span[0] + RAMP, max(span[1] - RAMP, span[0] + RAMP))
     assert np.allclose(heard(p, lane)[:, middle], heard(PLAIN, lane)[:, middle], atol=1e-6)
+
+
+def test_a_band_is_silenced_and_the_rest_of_it_stays() -> None:
+    seconds = np.arange(FRAMES) / RATE
+    low, high = (0.3 * np.sin(2 * np.pi * hz * seconds) for hz in (300.0, 2000.0))
+    audio = Audio(np.stack([low + high] * 2).astype(np.float32), RATE)
+    lanes = (replace(PLAIN.lanes[1], sound=Sound(audio, Peaks.of(audio))), PLAIN.lanes[2])
+    start = replace(PLAIN, lanes=(PLAIN.lanes[0], *lanes))
+    p = cutting.silence(start, "vocals", 1000, 3000, Band(1000.0, 4000.0))
+    inside = slice(1500, 2500)
+    assert np.abs(heard(p, "vocals")[0, inside] - low[inside]).max() < 1e-3
+    assert np.array_equal(heard(p, "vocals")[:, :900], audio.samples[:, :900])
+    again = cutting.silence(p, "vocals", 1000, 3000, Band(1000.0, 4000.0))
+    assert np.allclose(heard(again, "vocals"), heard(p, "vocals"), atol=1e-6), "what is gone cannot go again"
+    p = cutting.transfer(start, "vocals", "drums", 1000, 3000, Band(1000.0, 4000.0))
+    assert np.abs(heard(p, "drums")[0, inside] - heard(start, "drums")[0, inside] - high[inside]).max() < 1e-3
+    p = cutting.paste(start, "drums", 0, cutting.copy(start, "vocals", 1000, 3000, Band(1000.0, 4000.0)))
+    was, now = (np.abs(np.fft.rfft(heard(one, "drums")[0, 500:1500])) for one in (start, p))
+    assert np.allclose(was[20:100], now[20:100], rtol=0.2), "what lies below the band stays"
+    p = cutting.amplify(start, "vocals", 0, FRAMES, 2.0, Band(1000.0, 4000.0))
+    assert np.abs(heard(p, "vocals")[0, inside] - low[inside] - 2 * high[inside]).max() < 2e-3
+    p = cutting.keep(start, "vocals", 0, FRAMES, Band(1000.0, 4000.0))
+    assert np.abs(heard(p, "vocals")[0, inside] - high[inside]).max() < 1e-3
+    back = cutting.restore(p, "vocals", 0, FRAMES)
+    assert back.lane("vocals").takes is None
+
+
+def test_many_bands_at_one_place_stay_few_takes() -> None:
+    p = PLAIN
+    for _ in range(20):
+        p = cutting.amplify(p, "vocals", 1000, 2000, 0.9, Band(500.0, 1500.0))
+        p = cutting.amplify(p, "vocals", 1000, 2000, 0.9, Band(0.0, 800.0))
+    takes = p.lane("vocals").takes
+    assert takes is not None
+    assert len(takes) <= 4
 
 
 @given(any_edits)
@@ -218,12 +258,24 @@ def test_edits_are_described_and_come_back(changes: list[Edit]) -> None:
         {"envelope": [[0, "loud"]]},
         {"envelope": [[0, float("nan")]]},
         {"envelope": None},
+        {"bands": None},
+        {"bands": [[5]]},
+        {"bands": [[900.0, 200.0]]},
+        {"bands": [["low", 200.0]]},
+        {"copied": 0},
     ],
 )
 def test_a_take_that_makes_no_sense_is_refused(wrong: dict[str, object]) -> None:
-    right = {"sound": PLAIN.stems[0].sound.id, "role": "vocals", "shift": 0, "envelope": [[0, 1.0], [9, 0.0]]}
+    right = {
+        "sound": PLAIN.stems[0].sound.id,
+        "role": "vocals",
+        "shift": 0,
+        "envelope": [[0, 1.0], [9, 0.0]],
+        "bands": [[200.0, 900.0]],
+        "copied": False,
+    }
     assert read_back([right]).stems[0].takes is not None
-    with pytest.raises(ValueError, match=r" (is|are) |envelope"):
+    with pytest.raises(ValueError, match=r" (is|are) |envelope|gain"):
         read_back([{**right, **wrong}])
 
 

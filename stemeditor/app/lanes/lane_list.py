@@ -14,6 +14,7 @@ from stemeditor.app.lanes.lane_view import Compute, LaneView
 from stemeditor.app.lanes.ruler import RULER_HEIGHT, Ruler
 from stemeditor.app.theme import Theme
 from stemeditor.app.viewport import Viewport
+from stemeditor.audio.band import Band
 from stemeditor.progress import Silent
 from stemeditor.project.model import SONG_ROLE, Lane, Project
 
@@ -78,7 +79,7 @@ class LaneList(QWidget):
     renamed = Signal(str, object)
     moved = Signal(str, object)
     seek_requested = Signal(object)
-    selection_changed = Signal(object, object)
+    selection_changed = Signal(object, object, object)
     selection_cleared = Signal()
     current_changed = Signal(str)
     method_requested = Signal()
@@ -186,11 +187,11 @@ class LaneList(QWidget):
             row.header.meter.show_levels(levels.get(lane_id))
         return any(not row.header.meter.quiet for row in self._rows.values())
 
-    def set_selection(self, selection: tuple[int, int] | None, looping: bool) -> None:
-        """Show the selection, and whether it loops."""
+    def set_selection(self, selection: tuple[int, int] | None, looping: bool, band: Band | None = None) -> None:
+        """Show the selection, of which band it is, and whether it loops."""
         self.ruler.set_loop(selection, looping)
         for row in self._rows.values():
-            row.view.set_selection(selection)
+            row.view.set_selection(selection, band)
 
     def set_current(self, lane_id: str | None) -> None:
         """Mark the lane that keys act on, and bring it into view."""

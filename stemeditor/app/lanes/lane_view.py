@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from typing import Any
 
 from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt, Signal
@@ -22,12 +23,21 @@ from stemeditor.app.desk import far_edge
 from stemeditor.app.lanes import marks
 from stemeditor.app.lanes.lane_header import SPECTROGRAM, WAVEFORM
 from stemeditor.app.lanes.ruler import ticks, wheel
-from stemeditor.app.lanes.spectrogram import PictureRequest, colour_table, coloured, paint_axis, paint_levels
+from stemeditor.app.lanes.spectrogram import (
+    PictureRequest,
+    band_between,
+    band_places,
+    colour_table,
+    coloured,
+    paint_axis,
+    paint_levels,
+)
 from stemeditor.app.lanes.tiles import TILE_PIXELS, Tiles, visible
 from stemeditor.app.lanes.waveform import waveform_image
 from stemeditor.app.lanes.writing import width_of, write
 from stemeditor.app.theme import Theme, stem_colour
 from stemeditor.app.viewport import Viewport
+from stemeditor.audio.band import Band
 from stemeditor.audio.montage import Montage
 from stemeditor.project.cutting import edited, missing
 from stemeditor.project.model import Lane
@@ -47,11 +57,25 @@ _WORDS_PIXELS = 64
 """Width at either edge that what is written there has room in: a playhead elsewhere does not have it written anew."""
 
 
+@dataclass(slots=True)
+class _Drag:
+    """What the mouse is doing: the selection has one edge at `anchor`."""
+
+    x: float
+    anchor: int
+    moved: bool = False
+    y: float | None = None
+    """Where a band began to be selected; None if only time is."""
+    band: Band | None = None
+    """The band that stays while only time changes."""
+
+
 class LaneView(QWidget):
     """Paints one lane and listens to the mouse."""
 
     seek_requested = Signal(object)
-    selection_changed = Signal(object, object)
+    selection_changed = Signal(object, object, object)
+    """(start, stop, Band or None)"""
     selection_cleared = Signal()
     chosen = Signal(str)
     menu_requested = Signal(object)
@@ -73,9 +97,8 @@ class LaneView(QWidget):
         self._current = False
         self._picture = lane.picture
         self._filled: int | None = None
-        self._press_x: float | None = None
-        self._anchor = 0
-        self._moved = False
+        self._band: Band | None = None
+        self._drag: _Drag | None = None
         self.setMouseTracking(True)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setMinimumHeight(64)
@@ -123,10 +146,10 @@ class LaneView(QWidget):
                 self.update(QRect(int(x) - 2, 0, 5, self.height()))
         self._playhead = frame
 
-    def set_selection(self, selection: tuple[int, int] | None) -> None:
-        """Show the selected frames [start, stop)."""
-        if selection != self._selection:
-            self._selection = selection
+    def set_selection(self, selection: tuple[int, int] | None, band: Band | None = None) -> None:
+        """Show the selected frames [start, stop), and of which band."""
+        if (selection, band) != (self._selection, self._band):
+            self._selection, self._band = selection, band
             self.update()
 
     def set_current(self, current: bool) -> None:
@@ -251,7 +274,10 @@ class LaneView(QWidget):
         marks.paint_takes(painter, theme, self.lane, window, width, height)
         if self._selection is not None:
             x0, x1 = (window.x(frame, width) for frame in self._selection)
-            marks.paint_selection(painter, theme, x0, x1, height, self._current)
+            band = self._band if self.view == SPECTROGRAM else None
+            top, bottom = band_places(band, self.lane.sound.audio.rate) if band is not None else (0.0, 1.0)
+            place = QRectF(x0, top * height, max(x1 - x0, 1), (bottom - top) * height)
+            marks.paint_selection(painter, theme, place, band is not None, self._current)
         x = window.x(self._playhead, width)
         if -1 <= x <= width + 1:
             painter.fillRect(QRectF(round(x), 0, 1.5, height), QColor(theme.playhead))
@@ -278,41 +304,55 @@ class LaneView(QWidget):
         self.chosen.emit(self.lane.id)
         if event.button() != Qt.MouseButton.LeftButton:
             return
-        self._press_x, self._moved = event.position().x(), False
+        x, frame = event.position().x(), self._frame(event)
         if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
-            self._anchor, self._moved = far_edge(self._selection, self._frame(event), self._playhead), True
-            self.selection_changed.emit(*sorted((self._anchor, self._frame(event))))
+            self._drag = _Drag(x, far_edge(self._selection, frame, self._playhead), True, band=self._band)
+            self._select(event, self._drag)
             return
-        edge = self._edge_under(event.position().x())
-        if edge is not None and self._selection is not None:
-            self._anchor, self._moved = self._selection[1 - edge], True
+        edge = self._edge_under(x)
+        if self._selects_band(event):
+            self._drag = _Drag(x, frame, y=event.position().y())
+        elif edge is not None and self._selection is not None:
+            self._drag = _Drag(x, self._selection[1 - edge], True, band=self._band)
         else:
-            self._anchor = self._frame(event)
+            self._drag = _Drag(x, frame)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: D102
-        if self._press_x is None:
+        drag = self._drag
+        if drag is None:
             on_edge = self._edge_under(event.position().x()) is not None
-            self.setCursor(Qt.CursorShape.SizeHorCursor if on_edge else Qt.CursorShape.IBeamCursor)
+            plain = Qt.CursorShape.SizeHorCursor if on_edge else Qt.CursorShape.IBeamCursor
+            self.setCursor(Qt.CursorShape.CrossCursor if self._selects_band(event) else plain)
             return
-        if abs(event.position().x() - self._press_x) > _CLICK_PIXELS:
-            self._moved = True
-        if self._moved:
-            self.selection_changed.emit(*sorted((self._anchor, self._frame(event))))
+        if abs(event.position().x() - drag.x) > _CLICK_PIXELS:
+            drag.moved = True
+        if drag.moved:
+            self._select(event, drag)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: D102
-        if self._press_x is not None and not self._moved:
+        if self._drag is not None and not self._drag.moved:
             if self._selection is not None:
                 self.selection_cleared.emit()
             self.seek_requested.emit(self._frame(event))
-        self._press_x = None
+        self._drag = None
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: D102
-        self.selection_changed.emit(0, self._viewport.window.frames)
+        self.selection_changed.emit(0, self._viewport.window.frames, None)
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:  # noqa: D102
         at = self._viewport.window.frame(event.pos().x(), self.width())
         inside = self._selection is not None and self._selection[0] <= at < self._selection[1]
         (self.part_menu_requested if inside else self.menu_requested).emit(event.globalPos())
+
+    def _selects_band(self, event: QMouseEvent) -> bool:
+        return self.view == SPECTROGRAM and bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
+
+    def _select(self, event: QMouseEvent, drag: _Drag) -> None:
+        """Select from where the drag began to where it is."""
+        band, y = drag.band, event.position().y()
+        if drag.y is not None and abs(y - drag.y) > _CLICK_PIXELS:
+            band = band_between(drag.y / self.height(), y / self.height(), self.lane.sound.audio.rate)
+        self.selection_changed.emit(*sorted((drag.anchor, self._frame(event))), band)
 
     def _frame(self, event: QMouseEvent) -> int:
         frame = self._viewport.window.frame(event.position().x(), self.width())

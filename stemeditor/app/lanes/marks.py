@@ -9,7 +9,7 @@ from PySide6.QtGui import QColor, QPainter, QPen
 
 from stemeditor.app.theme import Theme, stem_colour
 from stemeditor.app.viewport import Window
-from stemeditor.project.cutting import is_own
+from stemeditor.project.cutting import is_foreign
 from stemeditor.project.model import Lane
 
 _LINE_PIXELS = 3
@@ -44,7 +44,7 @@ def paint_grid(painter: QPainter, theme: Theme, places: Iterable[float], height:
 def paint_takes(painter: QPainter, theme: Theme, lane: Lane, window: Window, width: int, height: int) -> None:
     """Underline what comes from another lane, or another time, in the colour of where it comes from."""
     for take in lane.takes or ():
-        if is_own(take, lane):
+        if not is_foreign(take, lane):
             continue
         colour = stem_colour(take.role, theme)
         for start, stop in take.envelope.heard():
@@ -52,11 +52,13 @@ def paint_takes(painter: QPainter, theme: Theme, lane: Lane, window: Window, wid
             painter.fillRect(QRectF(x0, height - _LINE_PIXELS - 2, x1 - x0, _LINE_PIXELS), colour)
 
 
-def paint_selection(painter: QPainter, theme: Theme, x0: float, x1: float, height: int, current: bool) -> None:
-    """Shade what is selected; strongly on the lane that is edited."""
+def paint_selection(painter: QPainter, theme: Theme, place: QRectF, banded: bool, current: bool) -> None:
+    """Shade what is selected, all of the height or a band of it; strongly on the lane that is edited."""
     shade, line = QColor(theme.selection), QColor(theme.selection)
     shade.setAlphaF(0.22 if current else 0.08)
     line.setAlphaF(1.0 if current else 0.4)
-    painter.fillRect(QRectF(x0, 0, max(x1 - x0, 1), height), shade)
-    for edge in (x0, x1):
-        painter.fillRect(QRectF(edge - 0.5, 0, 1, height), line)
+    painter.fillRect(place, shade)
+    for x in (place.left(), place.right()):
+        painter.fillRect(QRectF(x - 0.5, place.top(), 1, place.height()), line)
+    for y in (place.top(), place.bottom()) if banded else ():
+        painter.fillRect(QRectF(place.left(), y - 0.5, place.width(), 1), line)

@@ -11,6 +11,7 @@ from PySide6.QtGui import QColor, QImage, QPainter
 
 from stemeditor.app.lanes.writing import write
 from stemeditor.app.theme import Theme
+from stemeditor.audio.band import Band
 from stemeditor.audio.buffer import Audio
 from stemeditor.audio.montage import Montage
 from stemeditor.audio.spectrogram import LOW_HZ, picture, top_hz
@@ -75,3 +76,31 @@ def axis_share(frequency_hz: float, rate: int) -> float | None:
     if not LOW_HZ < frequency_hz < high:
         return None
     return 1.0 - float(np.log(frequency_hz / LOW_HZ) / np.log(high / LOW_HZ))
+
+
+def band_between(first: float, last: float, rate: int) -> Band:
+    """Return the frequencies between two places on the axis, 0 at the top to 1 at the bottom; beyond an end, all."""
+    high, low = sorted((first, last))
+    span = top_hz(rate) / LOW_HZ
+    high_hz = rate / 2 if high <= 0.0 else LOW_HZ * span ** (1.0 - high)
+    return Band(0.0 if low >= 1.0 else LOW_HZ * span ** (1.0 - low), high_hz)
+
+
+def band_places(band: Band, rate: int) -> tuple[float, float]:
+    """Return where a band begins and ends on the axis, 0 at the top to 1 at the bottom."""
+    high, low = axis_share(band.high_hz, rate), axis_share(band.low_hz, rate)
+    return 0.0 if high is None else high, 1.0 if low is None else low
+
+
+def band_text(band: Band, rate: int) -> str:
+    """Return a band in words, such as "1.2 to 4 kHz", "below 800 Hz"."""
+    if band.low_hz <= 0.0:
+        return f"below {_hz_text(band.high_hz)}"
+    if band.high_hz >= rate / 2:
+        return f"above {_hz_text(band.low_hz)}"
+    low, high = _hz_text(band.low_hz), _hz_text(band.high_hz)
+    return f"{low.removesuffix(' ' + high.split()[-1])} to {high}"
+
+
+def _hz_text(frequency_hz: float) -> str:
+    return f"{frequency_hz / 1000:.2g} kHz" if frequency_hz >= 999.5 else f"{frequency_hz:.0f} Hz"

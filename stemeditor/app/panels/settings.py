@@ -100,7 +100,7 @@ class ShortcutsDialog(Passing):
                 self.table.setItem(number, column, QTableWidgetItem(text))
         more = QLabel(
             "Wheel: zoom about the pointer. Shift+wheel: scroll. Ctrl+Shift+wheel: taller waveforms. "
-            "Drag: select. Shift+click: extend the selection. "
+            "Drag: select. Ctrl+drag on a spectrogram: select a band of it. Shift+click: extend the selection. "
             "Double-click a slider: reset; a level or a name: type another. Ctrl+click on S: solo this lane alone. "
             "Click on the clock: go to a time."
         )

@@ -83,7 +83,7 @@ def test_the_mouse_seeks_selects_and_drags_an_edge(lanes: LaneList, qtbot: QtBot
         qtbot.mouseClick(canvas, LEFT, pos=QPoint(width // 2, 20))
     assert caught.args[0] == pytest.approx(frames / 2, abs=frames / width + 1)
     told: list[tuple[int, int]] = []
-    lanes.selection_changed.connect(lambda start, stop: told.append((start, stop)))
+    lanes.selection_changed.connect(lambda start, stop, band: told.append((start, stop)))
     qtbot.mousePress(canvas, LEFT, pos=QPoint(300, 20))
     qtbot.mouseMove(canvas, QPoint(100, 20))
     qtbot.mouseRelease(canvas, LEFT, pos=QPoint(100, 20))
@@ -402,7 +402,14 @@ def test_a_stripe_is_painted_as_it_is_in_the_whole(lanes: LaneList, view: str) -
         stripe = QRect(x, 0, 5, canvas.height())
         image = QImage(stripe.size(), whole.format())
         canvas.render(image, QPoint(), QRegion(stripe))
-        assert image == whole.copy(stripe), x
+        # Edges of letters are rounded in another way where they are cut.
+        assert np.abs(colours(image) - colours(whole.copy(stripe))).max() <= 4, x
+
+
+def colours(image: QImage) -> np.ndarray:
+    """The (height, width, 4) values of an image."""
+    image = image.convertToFormat(QImage.Format.Format_RGB32)
+    return np.array(image.constBits(), np.uint8).reshape(image.height(), image.width(), 4).astype(int)
 
 
 def test_a_growing_lane_paints_what_is_new(qtbot: QtBot) -> None:
@@ -508,7 +515,7 @@ def test_a_click_with_shift_moves_the_nearer_edge_of_the_selection(lanes: LaneLi
     frames = lanes.viewport_.window.frames
     selected: list[tuple[int, int]] = []
     cleared: list[bool] = []
-    lanes.selection_changed.connect(lambda start, stop: selected.append((start, stop)))
+    lanes.selection_changed.connect(lambda start, stop, band: selected.append((start, stop)))
     lanes.selection_cleared.connect(lambda: cleared.append(True))
     lanes.set_selection((frames // 4, frames // 2), False)
     qtbot.mouseClick(view, LEFT, Qt.KeyboardModifier.ShiftModifier, QPoint(view.width() * 3 // 4, 20))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stemeditor.audio.buffer import Audio, Samples
+from stemeditor.audio.peaks import Peaks
 
 _HALF_S = 0.05
 """Half the length of a filter: longer is sharper, and rings longer before and after a stroke."""
@@ -18,7 +20,8 @@ _SLOPE = 0.06
 _LEAST_SLOPE_HZ = 25.0
 """Half the width of an edge: a share of its frequency (together about two semitones), and at least so much."""
 
-_BLOCK_FRAMES = 1 << 16
+_KEPT = 48
+"""Blocks of a sound that are kept, a quarter of a second each."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -48,8 +51,89 @@ class Band:
         return gain
 
 
+Terms: TypeAlias = tuple[tuple[tuple[Band, ...], float], ...]
+"""What is heard of a sound: the sum of what lies in all bands of each term, times its linear gain."""
+
+
+def loudest(bands: tuple[Band, ...], rate: int) -> float:
+    """Return how many times as loud as a sound what lies in all of some bands of it can be, at most."""
+    return float(np.abs(_taps(bands, rate)).sum())
+
+
+class Filters:
+    """A sound through bands, neither late nor early; around it there is silence. Any thread.
+
+    What was asked for last is kept: who plays asks for a bit of the same stretch again and again.
+
+    Parameters
+    ----------
+    peaks
+        What knows the sound, and how much of it is final: of a growing one only that is kept.
+    """
+
+    def __init__(self, peaks: Peaks) -> None:
+        self.peaks = peaks
+        self._audio = audio = peaks.audio
+        self._half = round(_HALF_S * audio.rate)
+        self._size = 1 << (7 * self._half).bit_length()
+        self._step = self._size - 2 * self._half
+        # Several threads may write; what one of them computes twice is the same.
+        self._spectra: dict[int, NDArray[np.complex64]] = {}
+        self._blocks: dict[tuple[Terms, int], Samples] = {}
+
+    @property
+    def audio(self) -> Audio:
+        """The sound as it is."""
+        return self._audio
+
+    def read(self, start: int, stop: int, terms: Terms) -> Samples:
+        """Return (channels, stop - start) of what is heard."""
+        out = np.empty((self._audio.channels, stop - start), np.float32)
+        for number in range(start // self._step, -(-stop // self._step)):
+            first = number * self._step
+            low, high = max(start, first), min(stop, first + self._step)
+            out[:, low - start : high - start] = self._block(terms, number)[:, low - first : high - first]
+        return out
+
+    def _block(self, terms: Terms, number: int) -> Samples:
+        block = self._blocks.get((terms, number))
+        if block is None:
+            response = sum(_response(bands, self._audio.rate, self._size) * np.float32(gain) for bands, gain in terms)
+            found = np.fft.irfft(self._spectrum(number) * response, self._size)
+            # The circle closes over what is left out: its first frames are the filter's way in.
+            block = found[:, 2 * self._half :].astype(np.float32, copy=False)
+            if self._final(number):
+                _keep(self._blocks, (terms, number), block)
+        return block
+
+    def _spectrum(self, number: int) -> NDArray[np.complex64]:
+        spectrum = self._spectra.get(number)
+        if spectrum is None:
+            begin = number * self._step - self._half
+            block = np.zeros((self._audio.channels, self._size), np.float32)
+            low, high = max(begin, 0), min(begin + self._size, self._audio.frames)
+            if high > low:
+                block[:, low - begin : high - begin] = self._audio.read(low, high)
+            spectrum = np.fft.rfft(block).astype(np.complex64, copy=False)
+            if self._final(number):
+                _keep(self._spectra, number, spectrum)
+        return spectrum
+
+    def _final(self, number: int) -> bool:
+        end = (number + 1) * self._step + self._half
+        return self.peaks.filled >= min(end, self._audio.frames)
+
+
+def _keep(kept: dict[Any, Any], key: object, value: object) -> None:
+    """Keep one thing more, and let the oldest go if these are many."""
+    kept[key] = value
+    if len(kept) > _KEPT:
+        with contextlib.suppress(KeyError, RuntimeError, StopIteration):  # somebody else was faster
+            del kept[next(iter(kept))]
+
+
 @functools.lru_cache(maxsize=64)
-def kernel(bands: tuple[Band, ...], rate: int) -> Samples:
+def _taps(bands: tuple[Band, ...], rate: int) -> Samples:
     """Return the (2 half + 1,) taps of what lets through what lies in all of some bands; its middle is now."""
     half = round(_HALF_S * rate)
     size = 1 << (4 * half - 1).bit_length()
@@ -57,41 +141,13 @@ def kernel(bands: tuple[Band, ...], rate: int) -> Samples:
     gain = np.prod([band.response(frequencies_hz, rate) for band in bands], axis=0)
     ideal = np.roll(np.fft.irfft(gain, size), half)[: 2 * half + 1]
     taps: Samples = (ideal * np.hanning(2 * half + 3)[1:-1]).astype(np.float32)
-    taps.flags.writeable = False
     return taps
 
 
-def filtered(audio: Audio, start: int, stop: int, taps: Samples) -> Samples:
-    """Return the frames [start, stop) of a sound through a filter; around the sound there is silence.
-
-    Parameters
-    ----------
-    audio
-        The sound.
-    start, stop
-        Frames.
-    taps
-        As `kernel` gives them, or a sum of such.
-
-    Returns
-    -------
-    Samples
-        (channels, stop - start), neither late nor early.
-    """
-    half = len(taps) // 2
-    out = np.empty((audio.channels, stop - start), np.float32)
-    for begin in range(start, stop, _BLOCK_FRAMES):
-        end = min(begin + _BLOCK_FRAMES, stop)
-        low, high = begin - half, end + half
-        size = 1 << (high - low - 1).bit_length()
-        block = np.zeros((audio.channels, size), np.float32)
-        first, last = max(low, 0), min(high, audio.frames)
-        if last > first:
-            block[:, first - low : last - low] = audio.read(first, last)
-        # The circle closes over what is left out: its first frames are the filter's way in.
-        found = np.fft.irfft(np.fft.rfft(block) * np.fft.rfft(taps, size), size)
-        out[:, begin - start : end - start] = found[:, 2 * half : 2 * half + end - begin]
-    return out
+@functools.lru_cache(maxsize=64)
+def _response(bands: tuple[Band, ...], rate: int, size: int) -> NDArray[np.complex64]:
+    """Return the (size // 2 + 1,) spectrum of the taps of some bands."""
+    return np.fft.rfft(_taps(bands, rate), size).astype(np.complex64, copy=False)
 
 
 def _edge(frequencies_hz: NDArray[np.floating[Any]], at_hz: float) -> NDArray[np.floating[Any]]:

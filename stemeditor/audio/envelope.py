@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -106,11 +107,13 @@ class Envelope:
 
     def constant(self, start: float, stop: float) -> float | None:
         """Return the gain in the frames [start, stop) if it is one; else None."""
-        frames, gains = self._table
-        low, high = np.searchsorted(frames, start, "right"), np.searchsorted(frames, stop, "left")
-        first, last = max(int(low) - 1, 0), min(int(high) + 1, len(gains))
-        part = gains[first:last]
-        return float(part[0]) if np.all(part == part[0]) else None
+        begin, end = self._heard_within
+        if stop <= begin or start >= end:
+            return 0.0
+        frames, gains = self._columns
+        first = max(bisect_right(frames, start) - 1, 0)
+        part = gains[first : bisect_left(frames, stop) + 1]
+        return part[0] if all(gain == part[0] for gain in part) else None
 
     def heard(self) -> list[tuple[float, float]]:
         """Return the stretches (start, stop) in which the gain is not 0, in frames; infinite at the ends."""
@@ -164,8 +167,19 @@ class Envelope:
         return self._joined(other, np.add)
 
     @cached_property
-    def _table(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _heard_within(self) -> tuple[float, float]:
+        """The frames outside of which the gain is 0."""
+        heard = self.heard()
+        return (heard[0][0], heard[-1][1]) if heard else (math.inf, -math.inf)
+
+    @cached_property
+    def _columns(self) -> tuple[tuple[int, ...], tuple[float, ...]]:
         frames, gains = zip(*self.points, strict=True)
+        return frames, gains
+
+    @cached_property
+    def _table(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        frames, gains = self._columns
         return np.array(frames, np.float64), np.array(gains, np.float64)
 
     def _joined(

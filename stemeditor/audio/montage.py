@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from stemeditor.audio.band import Band, filtered, kernel
+from stemeditor.audio.band import Band, Filters, Terms, loudest
 from stemeditor.audio.buffer import Audio, Samples
 from stemeditor.audio.envelope import Envelope
 from stemeditor.audio.peaks import Peaks, Summary, summarise
+
+_STRETCH_FRAMES = 1 << 13
 
 _READ_FRAMES = 1 << 19
 """So much of several parts at once is read when it is summarised: what they are together no pyramid knows."""
@@ -23,7 +25,7 @@ class Part:
 
     Parameters
     ----------
-    audio, peaks
+    filters
         The sound.
     envelope
         How loud it is, in frames of the montage.
@@ -33,16 +35,31 @@ class Part:
         Only what lies in all of these bands of it is heard; all of it if there is none.
     """
 
-    audio: Audio
-    peaks: Peaks
+    filters: Filters
     envelope: Envelope
     shift: int = 0
     bands: tuple[Band, ...] = ()
 
+    @property
+    def audio(self) -> Audio:
+        """The sound."""
+        return self.filters.audio
+
+    @property
+    def peaks(self) -> Peaks:
+        """What is drawn of the sound."""
+        return self.filters.peaks
+
+    def read(self, start: int, stop: int) -> Samples:
+        """Return the frames [start, stop) of the sound, before its envelope."""
+        if self.bands:
+            return self.filters.read(start, stop, ((self.bands, 1.0),))
+        return self.audio.read(start, stop)
+
     def peak(self) -> float:
         """Return a linear level that it certainly does not exceed."""
         most = self.peaks.peak() * self.envelope.peak
-        return most * float(np.abs(kernel(self.bands, self.audio.rate)).sum()) if self.bands else most
+        return most * loudest(self.bands, self.audio.rate) if self.bands else most
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,31 +86,10 @@ class Montage:
     def read(self, start: int, stop: int) -> Samples:
         """Return the frames [start, stop), which lie within it, as (channels, frames)."""
         out = np.zeros((self.channels, max(stop - start, 0)), np.float32)
-        constant: dict[tuple[Audio, int], Samples] = {}
-        for part in self.parts:
-            low, high = max(start, part.shift), min(stop, part.shift + part.audio.frames)
-            gain = part.envelope.constant(low, high) if high > low else 0.0
-            if gain == 0.0:
-                continue
-            first, last = low - part.shift, high - part.shift
-            if part.bands and gain is not None:
-                # Filters of one sound at constant gains are one filter.
-                key, taps = (part.audio, part.shift), kernel(part.bands, self.rate) * np.float32(gain)
-                constant[key] = constant[key] + taps if key in constant else taps
-                continue
-            if part.bands:
-                sound = filtered(part.audio, first, last, kernel(part.bands, self.rate))[: self.channels]
-            else:
-                sound = part.audio.read(first, last)[: self.channels]
-            if gain is None:
-                sound = sound * part.envelope.at(np.arange(low, high)).astype(np.float32)
-            elif gain != 1.0:
-                sound = sound * np.float32(gain)
-            out[:, low - start : high - start] += sound
-        for (audio, shift), taps in constant.items():
-            low, high = max(start, shift), min(stop, shift + audio.frames)
-            sound = filtered(audio, low - shift, high - shift, taps)
-            out[:, low - start : high - start] += sound[: self.channels]
+        # In a short stretch most envelopes do not change, which is quick.
+        for first in range(start, stop, _STRETCH_FRAMES):
+            last = min(first + _STRETCH_FRAMES, stop)
+            self._add_to(out[:, first - start : last - start], first, last)
         return out
 
     def slice(self, start: int, stop: int) -> Montage:
@@ -145,6 +141,29 @@ class Montage:
                 read = summarise(self, edges[first : last + 1])
                 low[:, first:last], high[:, first:last], rms[:, first:last] = read.minimum, read.maximum, read.rms
         return Summary(low, high, rms)
+
+    def _add_to(self, out: Samples, start: int, stop: int) -> None:
+        steady: dict[tuple[Filters, int], Terms] = {}
+        for part in self.parts:
+            low, high = max(start, part.shift), min(stop, part.shift + part.audio.frames)
+            gain = part.envelope.constant(low, high) if high > low else 0.0
+            if gain == 0.0:
+                continue
+            if part.bands and gain is not None:
+                # Filters of one sound at steady gains are one filter.
+                key = (part.filters, part.shift)
+                steady[key] = (*steady.get(key, ()), (part.bands, gain))
+                continue
+            sound = part.read(low - part.shift, high - part.shift)[: self.channels]
+            if gain is None:
+                sound = sound * part.envelope.at(np.arange(low, high)).astype(np.float32)
+            elif gain != 1.0:
+                sound = sound * np.float32(gain)
+            out[:, low - start : high - start] += sound
+        for (filters, shift), terms in steady.items():
+            low, high = max(start, shift), min(stop, shift + filters.audio.frames)
+            sound = filters.read(low - shift, high - shift, terms)
+            out[:, low - start : high - start] += sound[: self.channels]
 
 
 def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:

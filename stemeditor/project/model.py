@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from stemeditor.audio.band import Band
+from stemeditor.audio.band import Band, Filters
 from stemeditor.audio.buffer import Audio
 from stemeditor.audio.envelope import Envelope
 from stemeditor.audio.montage import Montage, Part
@@ -29,7 +29,7 @@ def new_id() -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sound:
-    """Sound and its peak pyramid. `peaks.filled` frames of it are final; it may still grow.
+    """Sound, its peak pyramid, and the bands of it. `peaks.filled` frames of it are final; it may still grow.
 
     Its `id` goes with it into project files and comes back: a file that holds it already need not be written anew.
     """
@@ -37,6 +37,10 @@ class Sound:
     audio: Audio
     peaks: Peaks
     id: str = field(default_factory=new_id)
+    filters: Filters = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "filters", Filters(self.peaks))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -152,7 +156,7 @@ class Lane:
 
     def _montage(self) -> Montage:
         takes, own = self.takes or (), self.sound.audio
-        parts = tuple(Part(take.sound.audio, take.sound.peaks, take.envelope, take.shift, take.bands) for take in takes)
+        parts = tuple(Part(take.sound.filters, take.envelope, take.shift, take.bands) for take in takes)
         channels = max((part.audio.channels for part in parts), default=own.channels)
         return Montage(parts, channels, own.rate, own.frames)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stemeditor.audio.band import Band, filtered, kernel
+from stemeditor.audio.band import Band, Filters, _taps, loudest
 from stemeditor.audio.buffer import Audio
 from stemeditor.audio.envelope import Envelope
 from stemeditor.audio.montage import Montage, Part
@@ -30,7 +30,7 @@ def envelopes(draw: st.DrawFn, least: float = -2.0, most: float = 4.0) -> Envelo
 
 def part(envelope: Envelope, shift: int = 0, channels: int = 2, seed: int = 0, frames: int = FRAMES) -> Part:
     audio = Audio(np.random.default_rng(seed).standard_normal((channels, frames)).astype(np.float32) * 0.1, RATE)
-    return Part(audio, Peaks.of(audio), envelope, shift)
+    return Part(Filters(Peaks.of(audio)), envelope, shift)
 
 
 @given(envelopes(), envelopes())
@@ -105,7 +105,7 @@ def filtered_whole(one: Part) -> np.ndarray:
     """A part before its envelope, computed at once."""
     if not one.bands:
         return one.audio.samples.astype(np.float64)
-    taps = kernel(one.bands, RATE).astype(np.float64)
+    taps = _taps(one.bands, RATE).astype(np.float64)
     return np.stack([np.convolve(row, taps)[len(taps) // 2 :][: one.audio.frames] for row in one.audio.samples])
 
 
@@ -148,7 +148,7 @@ def test_one_part_is_summarised_as_its_sound_times_its_envelope() -> None:
 def test_several_parts_are_summarised_as_what_they_are_together() -> None:
     one = part(Envelope.level(1.0))
     negative = Audio(-one.audio.samples, RATE)
-    montage = Montage((one, Part(negative, Peaks.of(negative), Envelope.level(1.0))), 2, RATE, FRAMES)
+    montage = Montage((one, Part(Filters(Peaks.of(negative)), Envelope.level(1.0))), 2, RATE, FRAMES)
     assert np.abs(montage.summary(0, FRAMES, 30).maximum).max() == 0.0, "they cancel each other"
 
 
@@ -163,7 +163,7 @@ def test_many_parts_far_out_are_drawn_as_loud_as_they_could_be(monkeypatch: pyte
 
 def test_only_what_is_there_decides_how_a_stretch_looks() -> None:
     plain = part(Envelope.level(1.0))
-    cut = Part(plain.audio, plain.peaks, Envelope.window(1000, 2000, FRAMES, 100).rest(), 0)
+    cut = Part(plain.filters, Envelope.window(1000, 2000, FRAMES, 100).rest(), 0)
     before, after = (Montage((one,), 2, RATE, FRAMES) for one in (plain, cut))
     assert before.look(0, 900) == after.look(0, 900)
     assert before.look(0, 1000) != after.look(0, 1000)
@@ -190,7 +190,7 @@ def test_the_picture_of_a_montage_is_that_of_its_sound() -> None:
 def test_a_band_lets_its_frequencies_through_and_no_others(
     band: Band, through: tuple[float, ...], stopped: tuple[float, ...], rate: int
 ) -> None:
-    taps = kernel((band,), rate).astype(np.float64)
+    taps = _taps((band,), rate).astype(np.float64)
     times = (np.arange(len(taps)) - len(taps) // 2) / rate
     assert np.allclose(taps, taps[::-1], atol=1e-7), "it comes neither late nor early"
     for frequency_hz in (f for f in through if f < rate / 2):
@@ -199,14 +199,25 @@ def test_a_band_lets_its_frequencies_through_and_no_others(
         assert abs(np.sum(taps * np.cos(2 * np.pi * frequency_hz * times))) < 0.01
 
 
-def test_a_filter_does_the_same_in_small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    audio = part(Envelope.level(1.0), frames=20000).audio
-    taps = kernel((Band(500.0, 5000.0),), RATE)
-    whole = filtered(audio, 0, 20000, taps)
-    monkeypatch.setattr("stemeditor.audio.band._BLOCK_FRAMES", 700)
-    assert np.allclose(filtered(audio, 0, 20000, taps), whole, atol=1e-6)
-    pieces = [filtered(audio, at, at + 512, taps) for at in range(0, 19968, 512)]
-    assert np.allclose(np.concatenate(pieces, axis=1), whole[:, :19968], atol=1e-6)
+def test_a_filter_does_the_same_in_pieces_of_any_length() -> None:
+    one = replace(part(Envelope.level(1.0), frames=40000), bands=(Band(500.0, 5000.0),))
+    whole = filtered_whole(one)
+    assert np.allclose(one.read(0, 40000), whole, atol=1e-6)
+    again = Filters(one.peaks)
+    terms = ((one.bands, 1.0),)
+    for start, stop in ((39000, 40000), (0, 512), (11000, 13000), (5, 5), (20000, 20001)):
+        assert np.allclose(again.read(start, stop, terms), whole[:, start:stop], atol=1e-6)
+
+
+def test_filters_at_several_gains_are_the_sum_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stemeditor.audio.band._KEPT", 2)
+    peaks = part(Envelope.level(1.0), frames=40000).peaks
+    filters, low, high = Filters(peaks), (Band(0.0, 500.0),), (Band(500.0, 5000.0),)
+    both = filters.read(0, 40000, ((low, 0.5), (high, -2.0)))
+    apart = 0.5 * filters.read(0, 40000, ((low, 1.0),)) - 2.0 * filters.read(0, 40000, ((high, 1.0),))
+    assert np.allclose(both, apart, atol=1e-6)
+    assert len(filters._blocks) <= 2, "only the last are kept"
+    assert np.abs(filters.read(0, 40000, ((high, 1.0),))).max() <= loudest(high, RATE) * peaks.peak()
 
 
 @pytest.mark.parametrize("edges", [(-1.0, 5.0), (5.0, 5.0), (6.0, 5.0), (0.0, float("inf")), (float("nan"), 5.0)])
@@ -225,3 +236,15 @@ def test_a_band_is_read_where_it_is_summarised_and_left_out_far_from_it(monkeypa
     monkeypatch.setattr("stemeditor.audio.montage._READ_FRAMES", 10)
     far = montage.summary(0, FRAMES, 30)
     assert np.allclose(far.maximum, plain.peaks.summary(0, FRAMES, 30).maximum)
+
+
+def test_of_a_growing_sound_only_what_is_final_is_kept() -> None:
+    samples = np.zeros((2, 40000), np.float32)
+    peaks = Peaks(Audio(samples, RATE))
+    filters, terms = Filters(peaks), (((Band(500.0, 5000.0),), 1.0),)
+    peaks.feed(samples[:, :100])
+    assert not filters.read(0, 40000, terms).any()
+    samples[:] = np.random.default_rng(0).standard_normal(samples.shape)
+    peaks.feed(samples[:, 100:])
+    assert np.array_equal(filters.read(0, 40000, terms), Filters(peaks).read(0, 40000, terms))
+    assert filters.read(0, 40000, terms).any()

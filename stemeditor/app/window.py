@@ -27,6 +27,7 @@ from stemeditor.app.actions import Actions, takes_text
 from stemeditor.app.asking import CLOSE, EXPORT, GO_BACK, SAVE, ask_close
 from stemeditor.app.controller import Controller
 from stemeditor.app.job_state import ExportQuestion
+from stemeditor.app.lanes.lane_header import SPECTROGRAM
 from stemeditor.app.lanes.lane_list import LaneList
 from stemeditor.app.lanes.overview import Overview, SongName
 from stemeditor.app.lanes.spectrogram import band_text
@@ -329,7 +330,10 @@ class Window(Verbs):
             words += f"  ·  selected {(stop - start) / audio.rate:.2f} s"
             band, lane = self.controller.band, self.controller.scissors.lane
             words += f", {band_text(band, audio.rate)}," if band is not None else ""
-            words += f" of {lane.name}: right-click it to edit" if lane is not None else ""
+            if lane is not None:
+                words += f" of {lane.name}: right-click it to edit"
+                if band is None and self.lanes.view_of(lane.id) == SPECTROGRAM:
+                    words += ", drag with Ctrl to select a band of it"
         if not self.controller.pace.plain:
             words += f"  ·  played {pace_words(self.controller.pace)}"
         return words

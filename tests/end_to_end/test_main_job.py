@@ -89,7 +89,10 @@ def test_drop_separate_solo_export(qtbot: QtBot, tmp_path: Path) -> None:
     parts.close()
 
 
-def test_smoke_runs_the_whole_program(qtbot: QtBot, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_smoke_runs_the_whole_program(
+    qtbot: QtBot, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smoke, "_LISTEN_S", 0.3)
     assert run_smoke(excerpt(tmp_path, 4.0), tmp_path / "out") == 0
     report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
     assert report == json.loads(capsys.readouterr().out)

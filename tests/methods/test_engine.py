@@ -525,19 +525,18 @@ def test_matrices_of_bytes_are_used_unless_exactness_is_wanted(form: Form, monke
     assert small < 0.9 * large
     Engine(wide, 44100, False, form).prepare(again=True)
     assert form.quantised_path.exists()
-    sound = wave(44100)
-    for frames in (44100, 30000):
-        exact = Engine(wide, 44100, False, form)
-        expected = exact(sound[:, :frames], Silent())
-        assert exact.program == "OpenVINO, f32"
-        Settings(settings.file()).set("exact", False)
-        engine = Engine(wide, 44100, False, form)
-        off = engine(sound[:, :frames], Silent()) - expected
-        assert engine.program == "OpenVINO, int8"
-        assert 0 < np.abs(off).max() < 0.02 * np.abs(expected).max()
-        # The same engine, once the person wants it so.
-        Settings(settings.file()).set("exact", True)
-        assert np.array_equal(engine(sound[:, :frames], Silent()), expected)
+    sound = wave(30000)
+    exact = Engine(wide, 44100, False, form)
+    expected = exact(sound, Silent())
+    assert exact.program == "OpenVINO, f32"
+    Settings(settings.file()).set("exact", False)
+    engine = Engine(wide, 44100, False, form)
+    off = engine(sound, Silent()) - expected
+    assert engine.program == "OpenVINO, int8"
+    assert 0 < np.abs(off).max() < 0.02 * np.abs(expected).max()
+    # The same engine, once the person wants it so.
+    Settings(settings.file()).set("exact", True)
+    assert np.array_equal(engine(sound, Silent()), expected)
 
 
 def test_one_network_lies_in_memory_whoever_computes_it(form: Form, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -605,7 +604,7 @@ def test_a_shorter_piece_is_heard_at_its_own_length_without_pytorch(refitted: Fo
     assert engine.shaped
     # Recurrent layers hear more than 4.6 s, and those further down more than 9.3 s, in windows; what is shorter than
     # half a window of the transform cannot be mirrored.
-    for frames in (441000, 440999, 204800, 204801, 9000, 5, 441000):
+    for frames in (441000, 204800, 204801, 9000, 5):
         expected = plain(sound[:, :frames], Silent())
         assert np.abs(expected).max() > 0.01
         assert np.abs(engine(sound[:, :frames], Silent()) - expected).max() < 1e-4 * np.abs(expected).max()

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asks Linux how much memory is used")
 
 
-@pytest.mark.parametrize(("key", "seconds"), [("hdemucs_mmi", 160), ("compact", 240)])
+@pytest.mark.parametrize(("key", "seconds"), [("hdemucs_mmi", 125), ("compact", 200)])
 @pytest.mark.timeout(170)
 def test_memory_does_not_grow_with_the_song(key: str, seconds: int, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.helpers.long_song", key, str(tmp_path), str(seconds)]

@@ -40,6 +40,8 @@ Compute = Callable[[Callable[..., Any], object, Callable[[Any], None]], Any]
 _SHADOW = 0.4
 """Opacity of what was there before a lane was edited."""
 
+_MOST_LOOKS = 200
+
 _LEGIBLE_PIXELS = 80
 """Height from which on frequencies are written over a spectrogram."""
 
@@ -58,6 +60,7 @@ class LaneView(Canvas):
         self._pending: dict[Hashable, Any] = {}
         self._table = colour_table(QColor(theme.canvas), stem_colour(lane.role, theme), theme.dark)
         self._picture = lane.picture
+        self._looks: dict[tuple[float, float], Hashable] = {}
         self._filled: int | None = None
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setMinimumHeight(64)
@@ -74,6 +77,7 @@ class LaneView(Canvas):
         same = before == (lane.sound, lane.takes, filled, heard)
         if not same:
             self._picture = lane.picture
+            self._looks.clear()
         self.lane, self._filled, self.heard = lane, filled, heard
         self.setAccessibleName(f"{lane.name} {self.view}")
         if not same:
@@ -151,9 +155,7 @@ class LaneView(Canvas):
         start, stop = number * TILE_PIXELS * zoom, (number + 1) * TILE_PIXELS * zoom
         filled = min(self._filled if self._filled is not None else self.lane.sound.peaks.filled, int(stop) + 1)
         magnification = self._viewport.magnification if self.view == WAVEFORM else 1.0
-        changed = isinstance(self._picture, Montage) and edited(self.lane, start, stop)
-        look = self._picture.look(start, stop) if isinstance(self._picture, Montage) and changed else None
-        key = (self.view, number, zoom, height, filled, magnification, look)
+        key = (self.view, number, zoom, height, filled, magnification, self._look(start, stop))
         image = self._tiles.get(key)
         if image is not None or filled <= start:
             return image, key
@@ -176,6 +178,17 @@ class LaneView(Canvas):
                 self._pending[key] = job
             image = self._tiles.get(key)
         return image, key
+
+    def _look(self, start: float, stop: float) -> Hashable:
+        """Return what decides how a stretch looks, besides the sound of the lane; None if nothing else does."""
+        if not isinstance(self._picture, Montage):
+            return None
+        if len(self._looks) > _MOST_LOOKS:
+            self._looks.clear()
+        if (start, stop) not in self._looks:
+            changed = edited(self.lane, start, stop)
+            self._looks[start, stop] = self._picture.look(start, stop) if changed else None
+        return self._looks[start, stop]
 
     def _waveform(self, start: float, stop: float, height: int, magnification: float) -> QImage:
         """Paint a stretch as a waveform; where it was edited, over a shadow of what was there before."""

@@ -162,7 +162,8 @@ class Workshop(Desk):
     def _ended(self, ongoing: Ongoing, event: Done | Stopped | Failed | Crashed) -> None:
         job = ongoing.job
         del self._ongoing[job.id]
-        if isinstance(event, Done):
+        # What was cancelled when it was done already is not waited for any more.
+        if isinstance(event, Done) and not job.cancelled:
             ongoing.done(event.result)
             self._forget(job)
             self._states.pop(job.id, None)

@@ -242,6 +242,19 @@ def test_a_late_answer_is_dropped(controller, qtbot: QtBot, song_path: Path, tmp
     assert not controller.document.previewing
 
 
+def test_a_picture_that_was_done_when_it_was_cancelled_is_not_shown(controller, qtbot: QtBot) -> None:
+    """Who asked for it may be gone: a lane that was closed, for one."""
+    shown: list[object] = []
+    job = controller.paint(lambda request, progress: request, 1, shown.append)
+    deadline = time.monotonic() + 5
+    while controller.pool._jobs and time.monotonic() < deadline:
+        time.sleep(0.005)
+    job.cancel()
+    qtbot.wait(50)
+    assert shown == []
+    assert controller._ongoing == {}
+
+
 def test_opening_another_song_stops_the_separation_only_when_it_is_there(
     controller, qtbot: QtBot, song_path: Path, tmp_path: Path, method: Halves
 ) -> None:

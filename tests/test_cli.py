@@ -198,7 +198,7 @@ def test_methods_as_data_and_as_a_table(window: Window, capsys) -> None:
 def test_doctor_looks_at_everything(window: Window, capsys) -> None:
     assert run(window, "doctor", "--json") == 0
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
-    for key in ("wav", "flac", "ogg", "mp3", "m4a"):
+    for key in ("wav", "aiff", "flac", "ogg", "mp3", "m4a"):
         assert rows[f"format {key}"]["ok"], rows[f"format {key}"]["text"]
     assert {"python", "sound output", "cache folder", "packages"} <= set(rows)
     assert "compact network by " in rows["networks"]["text"]

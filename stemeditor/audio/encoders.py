@@ -17,7 +17,7 @@ from stemeditor.errors import UserError
 
 _VORBIS_BLOCK = 1 << 14
 RIFF_LIMIT = 0xF000_0000
-"""Bytes of sound in a plain WAV file; what is left of its 4 GB is for tags and a cover."""
+"""Bytes of sound in a plain WAV or AIFF file; what is left of its 4 GB is for tags and a cover."""
 _DITHER_SEED = 16
 _STEPS_16, _STEPS_24 = np.float32(1 << 15), np.float32(1 << 23)
 _BYTES = {"PCM_16": 2, "PCM_24": 3, "FLOAT": 4}
@@ -69,25 +69,13 @@ _MPEG_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 _AAC_RATES = (*_MPEG_RATES, 64000, 88200, 96000)
 _VORBIS_RATES = (*_AAC_RATES, 176400, 192000)
 
+_INTEGERS = (Subtype("24", "24 bit", code="PCM_24"), Subtype("16", "16 bit", code="PCM_16"))
+_FLOAT = Subtype("float", "32 bit float", True, code="FLOAT")
+
 ENCODINGS: tuple[Encoding, ...] = (
-    Encoding(
-        "wav",
-        "WAV",
-        ".wav",
-        (
-            Subtype("24", "24 bit", code="PCM_24"),
-            Subtype("16", "16 bit", code="PCM_16"),
-            Subtype("float", "32 bit float", True, code="FLOAT"),
-        ),
-        format="WAV",
-    ),
-    Encoding(
-        "flac",
-        "FLAC",
-        ".flac",
-        (Subtype("24", "24 bit", code="PCM_24"), Subtype("16", "16 bit", code="PCM_16")),
-        format="FLAC",
-    ),
+    Encoding("wav", "WAV", ".wav", (*_INTEGERS, _FLOAT), format="WAV"),
+    Encoding("aiff", "AIFF", ".aiff", (*_INTEGERS, _FLOAT), format="AIFF"),
+    Encoding("flac", "FLAC", ".flac", _INTEGERS, format="FLAC"),
     Encoding(
         "ogg",
         "Ogg Vorbis",
@@ -144,7 +132,10 @@ def _write_soundfile(
     import soundfile
 
     container = encoding.format
-    if container == "WAV" and frames * channels * _BYTES[subtype.code] > RIFF_LIMIT:
+    large = container in ("WAV", "AIFF") and frames * channels * _BYTES[subtype.code] > RIFF_LIMIT
+    if large and container == "AIFF":
+        raise UserError("An AIFF file holds at most 4 GB, and this would be more.", "Choose WAV, or fewer bits.")
+    if large:
         container = "RF64"
     options: dict[str, Any] = {}
     if encoding.lossy:

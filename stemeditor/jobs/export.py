@@ -301,8 +301,9 @@ def export_stems(request: ExportRequest, progress: Progress) -> Exported:
     over = {item.name: peak for item, peak in zip(request.items, peaks, strict=True) if peak and peak > 1.0}
     gain = 1.0
     if over and request.overs == FLOAT:
-        request = replace(request, encoding="wav", subtype="float")
-        encoding, subtype, paths = files.encoding("wav"), "float", targets(request, names)
+        encoding = encoding if any(kind.floating for kind in encoding.subtypes) else files.encoding("wav")
+        request = replace(request, encoding=encoding.key, subtype="float")
+        subtype, paths = "float", targets(request, names)
     if over and request.overs == ASK:
         raise TooLoud(over)
     if over and request.overs == TURN_DOWN:

@@ -297,9 +297,18 @@ def test_unknown_formats_name_the_nearest() -> None:
     assert "16" in caught.value.hint
 
 
+def test_what_is_too_large_for_an_aiff_file_is_told_before_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoders, "RIFF_LIMIT", 20000)
+    with pytest.raises(UserError, match="at most 4 GB"):
+        files.write(tmp_path / "a.aiff", [music(5000)], RATE, 2, files.encoding("aiff"), "24", frames=5000)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_table_is_sound() -> None:
     keys = [row.key for row in files.ENCODINGS]
-    assert keys == ["wav", "flac", "ogg", "mp3", "m4a"]
+    assert keys == ["wav", "aiff", "flac", "ogg", "mp3", "m4a"]
     for row in files.ENCODINGS:
         assert row.ending in files.OPENABLE
         assert len({kind.key for kind in row.subtypes}) == len(row.subtypes)

@@ -87,6 +87,13 @@ def test_leave_in_float_changes_the_format_not_the_level(tmp_path: Path) -> None
     assert np.abs(read(done.files[0].path)).max() == pytest.approx(1.2, rel=1e-4)
 
 
+def test_a_format_that_has_float_keeps_its_name(tmp_path: Path) -> None:
+    request = request_of(project_of(1.2), tmp_path, encoding="aiff", subtype="24", overs="float")
+    written = export_stems(request, Silent()).files
+    assert {file.path.suffix for file in written} == {".aiff"}
+    assert max(np.abs(read(file.path)).max() for file in written) > 1.0
+
+
 def test_turned_down_alike_keeps_the_balance(tmp_path: Path) -> None:
     project = project_of(0.3)
     project = replace(project, lanes=(*project.lanes[:2], lane_of("drums", tone(110, 0.5, 2.0))))

@@ -8,7 +8,7 @@ from stemeditor.audio.band import Band
 from stemeditor.audio.stretch import FASTEST, HIGHEST, LOWEST, SLOWEST, Pace
 from stemeditor.mixing.mix import Mix
 from stemeditor.mixing.player import Player
-from stemeditor.project import edits
+from stemeditor.project import cutting, edits
 from stemeditor.project.description import Place
 from stemeditor.project.document import Change, Document
 from stemeditor.project.model import Project
@@ -40,6 +40,9 @@ class Desk(QObject):
         self.looping = False
         self.pace = Pace()
         self.current_lane: str | None = None
+        self.alone = False
+        """Whether nothing but what is selected of the current lane is heard."""
+        self._began_alone = False
         self._audition: tuple[Mix, tuple[int, int] | None] | None = None
         document.listen(self._document_changed)
 
@@ -156,6 +159,25 @@ class Desk(QObject):
         self.looping = on
         self._loop()
 
+    def hear_alone(self, on: bool) -> None:
+        """Play what is selected of the current lane and nothing else, again and again; or everything again.
+
+        Nothing if nothing is selected. What did not play before does not play after.
+        """
+        if on == self.alone or (on and self._part() is None):
+            return
+        self.alone = on
+        self._loop()
+        if on:
+            self._began_alone = not self.player.playing
+            if self._began_alone:
+                self.play_pause()
+            else:
+                self._enter_selection()
+        elif self._began_alone:
+            self.player.pause()
+            self.transport_changed.emit()
+
     def set_pace(self, speed: float | None = None, semitones: float | None = None) -> None:
         """Play slower or faster, higher or lower, held within what can be heard; None leaves it as it is."""
         speed = self.pace.speed if speed is None else min(max(round(speed, 2), SLOWEST), FASTEST)
@@ -173,6 +195,8 @@ class Desk(QObject):
         self._select(start, stop, band)
         if self.selection is not None and not self.player.playing:
             self.player.seek(self.selection[0])
+        if self.alone:
+            self._enter_selection()
         self._loop()
 
     def mark_start(self) -> None:
@@ -206,6 +230,8 @@ class Desk(QObject):
         """Choose the lane that keys act on."""
         if lane_id != self.current_lane:
             self.current_lane = lane_id
+            if self.alone:
+                self._tell_player()
             self.transport_changed.emit()
 
     # Inside
@@ -225,10 +251,25 @@ class Desk(QObject):
         self._tell_player()
         self.transport_changed.emit()
 
+    def _enter_selection(self) -> None:
+        """Go to where the selection begins, unless the playhead stands in it."""
+        if self.selection is not None and not self.selection[0] <= self.player.position < self.selection[1]:
+            self.player.seek(self.selection[0])
+
+    def _part(self) -> tuple[Mix, tuple[int, int]] | None:
+        """Return what is selected of the current lane, by itself, and when that is; None if nothing is."""
+        project, lane_id, span = self.project, self.current_lane, self.selection
+        if lane_id is None or span is None or not project.has_lane(lane_id):
+            return None
+        kept = cutting.keep(project, lane_id, *span, self.band)
+        return edits.solo_only(kept, lane_id).mix(), span
+
     def _tell_player(self) -> None:
         whole = (0, self.project.frames)
         loop = (self.selection or whole) if self.looping and self.project.frames else None
-        self.player.mix, self.player.loop = self._audition or (self.project.mix(), loop)
+        alone = self._part() if self.alone else None
+        self.alone = alone is not None
+        self.player.mix, self.player.loop = self._audition or alone or (self.project.mix(), loop)
         # Methods are compared as they are.
         self.player.pace = Pace() if self._audition else self.pace
 

@@ -416,6 +416,14 @@ TABLE: tuple[Row, ...] = (
         lambda w: w.controller.set_looping(not w.controller.looping),
         _song,
     ),
+    Row(
+        "alone",
+        "&Transport",
+        "&Hear only what is selected",
+        ("H",),
+        lambda w: w.controller.hear_alone(not w.controller.alone),
+        _part,
+    ),
     Row("clip", "&Transport", "Put the &clip light out", ("C",), lambda w: w.controller.player.reset_clip(), _song),
     Row("pace", "&Transport", "Speed and p&itch…", ("P",), lambda w: w.show_pace(), _song, 1),
     Row("slower", "&Transport", "S&lower by 5 %", ("Ctrl+Down",), _speed_step(-0.05), _slower_possible, 1),
@@ -474,7 +482,7 @@ MOVE = "move to"
 """Where a menu has another, of the lanes that what is selected can be moved to."""
 
 PART_MENU = (
-    *("cut", "copy", "paste", "", "silence", "keep", "fade_in", "fade_out", "part_louder", "part_softer"),
+    *("alone", "", "cut", "copy", "paste", "", "silence", "keep", "fade_in", "fade_out", "part_louder", "part_softer"),
     *(MOVE, "", "restore", "", "fit_selection", "loop", "clear"),
 )
 """What a right click on what is selected of a lane offers; "" for a line between."""

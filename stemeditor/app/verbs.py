@@ -165,7 +165,7 @@ class Verbs(QMainWindow):
         self.close()
 
     def escape(self) -> None:
-        """Get out of the nearest thing: a slider, a message, the selection, the newest job; one at a time."""
+        """Get out of the nearest thing, one at a time: a slider, a message, hearing a part, the selection, a job."""
         if isinstance(QApplication.focusWidget(), ValueSlider):
             self.setFocus()
         elif self.notices.isVisible():
@@ -173,6 +173,8 @@ class Verbs(QMainWindow):
             self.controller.dismiss_failed()
         elif self.controller.dismiss_failed():
             pass
+        elif self.controller.alone:
+            self.controller.hear_alone(False)
         elif self.controller.selection is not None:
             self.controller.clear_selection()
         else:

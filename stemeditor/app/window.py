@@ -40,6 +40,7 @@ from stemeditor.app.theme import Theme
 from stemeditor.app.toolbar import Toolbar
 from stemeditor.app.verbs import Verbs
 from stemeditor.app.viewport import Follower, Viewport
+from stemeditor.project.model import Lane
 
 _PLAYING_MS = 16
 _IDLE_MS = 120
@@ -331,12 +332,18 @@ class Window(Verbs):
             band, lane = self.controller.band, self.controller.scissors.lane
             words += f", {band_text(band, audio.rate)}," if band is not None else ""
             if lane is not None:
-                words += f" of {lane.name}: right-click it to edit"
-                if band is None and self.lanes.view_of(lane.id) == SPECTROGRAM:
-                    words += ", drag with Ctrl to select a band of it"
+                words += f" of {lane.name}: {self._part_words(lane)}"
         if not self.controller.pace.plain:
             words += f"  ·  played {pace_words(self.controller.pace)}"
         return words
+
+    def _part_words(self, lane: Lane) -> str:
+        """Return what can be done with what is selected of a lane."""
+        if self.controller.alone:
+            return "heard alone, H ends it"
+        if self.controller.band is None and self.lanes.view_of(lane.id) == SPECTROGRAM:
+            return "right-click it to edit, drag with Ctrl to select a band of it"
+        return "right-click it to edit"
 
     def _poll(self) -> None:
         """Bring playhead, clock and meters to where the sound is; called at display rate while something moves."""

@@ -414,3 +414,56 @@ def test_bands_are_told_in_words(band: Band, text: str) -> None:
 def test_a_band_stands_where_it_was_drawn(first: float, last: float) -> None:
     places = band_places(band_between(first, last, RATE), RATE)
     assert places == pytest.approx([min(max(edge, 0.0), 1.0) for edge in sorted((first, last))])
+
+
+def heard(parts: Parts) -> np.ndarray:
+    mix = parts.controller.player.mix
+    return mix.render(0, mix.frames)
+
+
+def test_what_is_selected_is_heard_alone_until_it_is_told_otherwise(show: Show, qtbot: QtBot) -> None:
+    parts = show()
+    controller = parts.controller
+    press(qtbot, parts, "H")
+    assert not controller.alone, "nothing is selected"
+    select(parts, "vocals")
+    before = heard(parts)
+    press(qtbot, parts, "H")
+    assert controller.player.playing
+    assert controller.player.loop == (START, STOP)
+    assert START <= controller.player.position < STOP
+    assert "heard alone" in parts.window._idle_text()
+    assert np.allclose(heard(parts)[:, MIDDLE], sound(parts, "vocals")[:, MIDDLE], atol=1e-6)
+    assert not heard(parts)[:, : START - 1000].any()
+    controller.set_current_lane(lane(parts, "drums").id)
+    assert np.allclose(heard(parts)[:, MIDDLE], sound(parts, "drums")[:, MIDDLE], atol=1e-6)
+    controller.set_selection(0, START, Band(0.0, 600.0))
+    assert controller.player.position < START, "it goes where the selection went"
+    inside = heard(parts)[0, START // 4 : START // 2]
+    spectrum = np.abs(np.fft.rfft(inside * np.hanning(len(inside))))
+    bins = round(600 * len(inside) / RATE)
+    assert spectrum[2 * bins :].max() < 0.001 * spectrum[:bins].max(), "only the band is heard"
+    press(qtbot, parts, "Esc")
+    assert not controller.alone
+    assert controller.selection is not None, "one thing at a time"
+    assert not controller.player.playing, "it did not play before"
+    assert np.array_equal(heard(parts), before)
+    assert controller.document.undo_name == "Open song", "hearing changes nothing"
+
+
+def test_hearing_a_part_alone_ends_with_the_selection_and_goes_on_playing(show: Show) -> None:
+    parts = show()
+    controller = parts.controller
+    controller.play_pause()
+    select(parts, "vocals")
+    controller.hear_alone(True)
+    assert controller.player.position == START or controller.player.position > START
+    controller.clear_selection()
+    assert not controller.alone
+    select(parts, "vocals")
+    controller.hear_alone(True)
+    controller.hear_alone(False)
+    assert controller.player.playing
+    controller.hear_alone(True)
+    controller.close_song()
+    assert not controller.alone

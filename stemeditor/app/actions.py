@@ -74,20 +74,8 @@ def plain(text: str) -> str:
 
 
 _TYPING_KEYS = frozenset(
-    ("Space", "Shift+Space", "Left", "Right", "Shift+Left", "Shift+Right", "Home", "End", "Esc", "Shift+S", "Shift+W")
-    + (
-        "Up",
-        "Down",
-        "Shift+Up",
-        "Shift+Down",
-        "Shift+M",
-        "Shift+Home",
-        "Shift+End",
-        "PgUp",
-        "PgDown",
-        "Del",
-        "Backspace",
-    )
+    "Space Shift+Space Left Right Shift+Left Shift+Right Home End Shift+Home Shift+End Up Down Shift+Up Shift+Down "
+    "PgUp PgDown Esc Del Backspace Shift+M Shift+S Shift+W".split()
 )
 
 

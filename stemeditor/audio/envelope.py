@@ -48,8 +48,8 @@ class Envelope:
         return cls(((0, gain),))
 
     @classmethod
-    def window(cls, start: int, stop: int, end: int, ramp: int, inside: float = 1.0, outside: float = 0.0) -> Envelope:
-        """Return one gain in the frames [start, stop), another elsewhere.
+    def window(cls, start: int, stop: int, end: int, ramp: int) -> Envelope:
+        """Return 1 in the frames [start, stop), 0 elsewhere.
 
         Parameters
         ----------

@@ -73,9 +73,10 @@ def plain(text: str) -> str:
     return text.replace("&", "&&")
 
 
+_MOVING_KEYS = ("Left", "Right", "Up", "Down", "Home", "End")
 _TYPING_KEYS = frozenset(
-    "Space Shift+Space Left Right Shift+Left Shift+Right Home End Shift+Home Shift+End Up Down Shift+Up Shift+Down "
-    "PgUp PgDown Esc Del Backspace Shift+M Shift+S Shift+W".split()
+    (*_MOVING_KEYS, *(f"Shift+{key}" for key in _MOVING_KEYS), "PgUp", "PgDown", "Space", "Shift+Space")
+    + ("Esc", "Del", "Backspace", "Shift+M", "Shift+S", "Shift+W")
 )
 
 

@@ -129,6 +129,7 @@ TABLE: tuple[Setting, ...] = (
     Setting("method", "", "", ""),
     Setting("parameters", "", "", ""),
     Setting("export_format", "wav", "", ""),
+    Setting("export_session", "", "", ""),
     Setting("export_subtype", "24", "", ""),
     Setting("export_template", "{song}/{stem}", "", ""),
     Setting("export_folder", "", "", ""),

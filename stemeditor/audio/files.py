@@ -221,10 +221,7 @@ def write(
     from stemeditor.audio import tags as tagging
 
     row = kind.subtype(subtype)
-    if not overwrite and os.path.lexists(path):
-        raise troubles.taken(path)
-    temporary = paths.part_of(path, kind.ending)
-    try:
+    with new_file(path, overwrite, kind.ending) as temporary:
         encode(temporary, pieces, rate, channels, frames, kind, row)
         try:
             tagging.write(temporary, tags or {}, cover)
@@ -232,6 +229,22 @@ def write(
             raise
         except Exception as problem:  # what a song says of itself must never cost its sound
             log.info("the tags of %s are left out: %s", path.name, problem)
+
+
+@contextlib.contextmanager
+def new_file(path: Path, overwrite: bool, ending: str) -> Iterator[Path]:
+    """Give a name to write to, with an ending; what is there in the end gets the right name, whole or not at all.
+
+    Raises
+    ------
+    FileProblem
+        If the file exists and `overwrite` is off, the folder cannot be written to, or the disk is full.
+    """
+    if not overwrite and os.path.lexists(path):
+        raise troubles.taken(path)
+    temporary = paths.part_of(path, ending)
+    try:
+        yield temporary
         paths.flush(temporary)
         _publish(temporary, path, overwrite)
     except FileExistsError as problem:

@@ -260,7 +260,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON 
 
 def _called(songs: list[Path]) -> list[str]:
     """Return what each song is called in file names: with its folder's name where others are called the same."""
-    from stemeditor.jobs.export import told_apart
+    from stemeditor.jobs.naming import told_apart
 
     names = [song.stem.casefold() for song in songs]
     found: list[str] = []

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import re
-import string
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +14,9 @@ from stemeditor.audio.levels import db
 from stemeditor.audio.store import SoundStore, release_pages
 from stemeditor.audio.stretch import Pace
 from stemeditor.errors import FileProblem, UserError
+from stemeditor.interchange.formats import format_of
+from stemeditor.interchange.session import Faders, Session, Track
+from stemeditor.jobs.naming import file_names, session_name
 from stemeditor.mixing.limiter import limited
 from stemeditor.mixing.mix import Mix
 from stemeditor.mixing.paced import paced_frames, stretched
@@ -35,13 +35,8 @@ OVERS: tuple[tuple[str, str], ...] = (
 )
 """What can be done with peaks over full scale, and what the window calls it."""
 
-FIELDS = ("song", "stem", "artist", "title", "number")
-"""What a file name template may name in braces."""
-
 _BLOCK_FRAMES = 1 << 18
 _PACED_FRAMES = 1 << 12
-_FORBIDDEN = re.compile(r'[\\/:*?"<>|\x00-\x1f]')
-_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?$", re.IGNORECASE)
 
 
 class TooLoud(UserError):
@@ -74,20 +69,18 @@ class FilesExist(FileProblem):
         self.paths = paths
 
 
-_LONGEST = 200
-"""Bytes of a file's name, without what stands behind it: most disks take 255."""
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class ExportItem:
     """One file to be: its stem name, and what is in it.
 
-    `bound` is a level that the mix certainly does not exceed (linear); it saves measuring.
+    `bound` is a level that the mix certainly does not exceed (linear); it saves measuring. `faders` is what a project
+    of another program is told of it.
     """
 
     name: str
     mix: Mix
     bound: float = float("inf")
+    faders: Faders = Faders()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,6 +100,14 @@ class Paced:
     pace: Pace
     whole: Mix
     folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPlan:
+    """A project of another program, of the files that are written: which kind, and the linear gain on their sum."""
+
+    kind: str
+    gain: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,6 +134,8 @@ class ExportRequest:
         What {song} is; the name of the song's file by default.
     paced
         At which pace, if not at the song's own.
+    session
+        What else is written: a project of another program, beside the first of the files.
     """
 
     song: Song
@@ -145,6 +148,7 @@ class ExportRequest:
     overwrite: bool = False
     called: str = ""
     paced: Paced | None = None
+    session: SessionPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +179,8 @@ def stem_items(project: Project, lane_ids: tuple[str, ...] = ()) -> tuple[Export
     for lane in lanes:
         strip = next(strip for strip in whole.strips if strip.id == lane.id)
         alone = replace(whole, strips=(replace(strip, gain=1.0, pan=0.0, muted=False, soloed=False),), gain=1.0)
-        items.append(ExportItem(lane.name, alone, lane.picture.peak()))
+        faders = Faders(lane.gain, lane.pan, lane.muted, lane.soloed)
+        items.append(ExportItem(lane.name, alone, lane.picture.peak(), faders))
     return tuple(items)
 
 
@@ -209,54 +214,6 @@ def at_pace(project: Project, pace: Pace, folder: Path) -> Paced | None:
     return Paced(pace, replace(mix, strips=strips, gain=1.0), folder)
 
 
-def file_names(song: Song, names: tuple[str, ...], template: str, called: str = "") -> tuple[str, ...]:
-    """Return the relative file names without ending that a template gives, one for each stem name, all different.
-
-    {song} is what the song is `called`, the name of its file by default.
-
-    Raises
-    ------
-    UserError
-        If the template names an unknown field, or leaves a name empty.
-    """
-    try:
-        asked = [
-            (field, form, turned) for _, field, form, turned in string.Formatter().parse(template) if field is not None
-        ]
-    except ValueError as problem:
-        raise UserError("The file name template has a brace without its partner.", _TEMPLATE_HINT) from problem
-    for field, form, turned in asked:
-        if form or turned:
-            raise UserError(f"The file name template says more than a name in “{{{field}…}}”.", _TEMPLATE_HINT)
-        if field not in FIELDS:
-            raise UserError(f"The file name template names “{{{field}}}”, which is unknown.", _TEMPLATE_HINT)
-    found: list[str] = []
-    for number, name in enumerate(names, 1):
-        fields = {
-            "song": called or song.path.stem or song.title,
-            "stem": name,
-            "artist": song.tags.get("artist", "") or "Unknown artist",
-            "title": song.title,
-            "number": f"{number:02d}",
-        }
-        parts = [
-            _clean(part.format_map({key: _short(_FORBIDDEN.sub("_", text)) for key, text in fields.items()}))
-            for part in template.replace("\\", "/").split("/")
-        ]
-        parts = [part for part in parts if part]
-        if not parts or template.rstrip().endswith("/"):
-            raise UserError("The file name template gives an empty name.", _TEMPLATE_HINT)
-        found.append(told_apart("/".join(parts), found))
-    return tuple(found)
-
-
-def told_apart(name: str, others: Collection[str]) -> str:
-    """Return a name that is none of the others, also where case is one: itself, or with a number behind it."""
-    taken = {other.casefold() for other in others}
-    candidates = chain((name,), (f"{name} {number}" for number in count(2)))
-    return next(one for one in candidates if one.casefold() not in taken)
-
-
 def targets(request: ExportRequest, names: tuple[str, ...]) -> list[Path]:
     """Return the files that items of these names go to.
 
@@ -269,7 +226,8 @@ def targets(request: ExportRequest, names: tuple[str, ...]) -> list[Path]:
     encoding.subtype(request.subtype)
     found = file_names(request.song, names, request.template, request.called)
     paths = [request.folder / f"{name}{encoding.ending}" for name in found]
-    there = tuple(path for path in paths if path.exists())
+    beside = _session_path(request, paths)
+    there = tuple(path for path in (*paths, *beside) if path.exists())
     if there and not request.overwrite:
         raise FilesExist(there)
     return paths
@@ -298,6 +256,9 @@ def export_stems(request: ExportRequest, progress: Progress) -> Exported:
     if not _is_float(encoding, subtype):
         measured = 0.3 if any(item.bound > 1.0 for item in request.items) else 0.0
         peaks = _measure(request.items, Part(progress, 0.0, measured))
+    last = Part(progress, 0.9, 1.0)
+    if request.session is not None:
+        progress = Part(progress, 0.0, 0.9)
     over = {item.name: peak for item, peak in zip(request.items, peaks, strict=True) if peak and peak > 1.0}
     gain = 1.0
     if over and request.overs == FLOAT:
@@ -331,8 +292,35 @@ def export_stems(request: ExportRequest, progress: Progress) -> Exported:
             mix.frames,
         )
         done.append(ExportedFile(item.name, path, peak))
+    if request.session is not None and done:
+        done.append(_write_session(request, encoding, done, last))
     progress.advance(1.0, "Written")
     return Exported(tuple(done), gain)
+
+
+def _session_path(request: ExportRequest, paths: list[Path]) -> tuple[Path, ...]:
+    if request.session is None or not paths:
+        return ()
+    return (paths[0].parent / session_name(request.song, request.session.kind, request.called),)
+
+
+def _write_session(
+    request: ExportRequest, encoding: files.Encoding, written: list[ExportedFile], progress: Progress
+) -> ExportedFile:
+    assert request.session is not None
+    row, mix = format_of(request.session.kind), request.items[0].mix
+    rate = encoding.rate_for(mix.rate)
+    tracks = tuple(
+        Track(item.name, file.path, _channels(item.mix), item.faders)
+        for item, file in zip(request.items, written, strict=True)
+    )
+    frames = round(mix.frames * rate / mix.rate)
+    session = Session(request.song.title, rate, frames, tracks, request.session.gain, request.song.tags)
+    (path,) = _session_path(request, [file.path for file in written])
+    progress.advance(0.0, f"Writing {path.name}")
+    with files.new_file(path, request.overwrite, row.ending) as temporary:
+        row.write(session, temporary, progress)
+    return ExportedFile(row.name, path, None)
 
 
 def _stretched(items: tuple[ExportItem, ...], paced: Paced, progress: Progress) -> tuple[ExportItem, ...]:
@@ -352,10 +340,7 @@ def _stretched(items: tuple[ExportItem, ...], paced: Paced, progress: Progress) 
         for item in items
     )
     # What is stretched may be louder than what it was.
-    return tuple(ExportItem(item.name, mix) for item, mix in zip(items, mixes, strict=True))
-
-
-_TEMPLATE_HINT = "Use " + ", ".join(f"{{{field}}}" for field in FIELDS) + " and plain text."
+    return tuple(replace(item, mix=mix, bound=float("inf")) for item, mix in zip(items, mixes, strict=True))
 
 
 def _bound(project: Project, mix: Mix) -> float:
@@ -407,19 +392,6 @@ def _release(mix: Mix) -> None:
 def _channels(mix: Mix) -> int:
     """One channel if both would be the same by construction, else two."""
     return 1 if all(strip.audio.channels == 1 and strip.pan == 0.0 for strip in mix.strips) else 2
-
-
-def _clean(part: str) -> str:
-    """Return a piece of a path that every system takes: no trailing dots, no device names, not too long."""
-    part = _FORBIDDEN.sub("_", part).strip().strip(".").strip()
-    if _RESERVED.match(part):
-        part = f"_{part}"
-    return _short(part, _LONGEST).rstrip()
-
-
-def _short(text: str, most: int = _LONGEST // 3) -> str:
-    """Return the beginning of a text that is so many bytes long at most: what is filled in leaves room for the rest."""
-    return text.encode("utf-8", "replace")[:most].decode("utf-8", "ignore")
 
 
 def _make_folder(folder: Path) -> None:

@@ -1,4 +1,5 @@
 import math
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,15 +13,16 @@ from stemeditor.jobs.export import (
     ExportItem,
     ExportRequest,
     FilesExist,
+    SessionPlan,
     TooLoud,
     all_but_item,
     at_pace,
     export_stems,
-    file_names,
     mix_item,
     stem_items,
     targets,
 )
+from stemeditor.jobs.naming import file_names
 from stemeditor.progress import Silent, Stoppable
 from stemeditor.project import edits
 from stemeditor.project.model import Project
@@ -254,3 +256,44 @@ def test_a_mono_song_at_another_pace_stays_mono_and_what_is_too_loud_is_asked_fo
 
 def test_at_its_own_pace_nothing_is_stretched(tmp_path: Path) -> None:
     assert at_pace(project_of(), Pace(), tmp_path) is None
+
+
+def test_a_project_of_another_program_is_written_beside_the_files(tmp_path: Path) -> None:
+    project = project_of()
+    project = edits.set_master_gain(edits.set_gain(project, project.stems[0].id, 0.5), 0.8)
+    plain = request_of(project, tmp_path, session=SessionPlan("reaper", project.master_gain))
+    done = export_stems(plain, Silent())
+    written = done.files[-1].path
+    assert written.parent == tmp_path
+    assert written.suffix == ".rpp"
+    text = written.read_text(encoding="utf-8")
+    assert text.count("<TRACK") == len(done.files) - 1
+    assert "VOLPAN 0.5 0 -1 -1 1" in text
+    assert "MASTER_VOLUME 0.8" in text
+    with pytest.raises(FilesExist) as caught:
+        export_stems(replace(plain, template="other {stem}"), Silent())
+    assert caught.value.paths == (written,)
+    export_stems(replace(plain, overwrite=True, session=SessionPlan("dawproject")), Silent())
+    with zipfile.ZipFile(written.with_suffix(".dawproject")) as archive:
+        assert len([name for name in archive.namelist() if name.startswith("audio/")]) == len(done.files) - 1
+
+
+def test_a_project_at_another_rate_and_pace_is_as_long_as_its_files(tmp_path: Path) -> None:
+    project = project_of()
+    pace = at_pace(project, Pace(0.5), tmp_path)
+    fields = {"encoding": "wav", "paced": pace, "session": SessionPlan("reaper")}
+    done = export_stems(request_of(project, tmp_path, **fields), Silent())
+    info = soundfile.info(done.files[0].path)
+    assert f"LENGTH {info.frames / info.samplerate:.9g}" in done.files[-1].path.read_text(encoding="utf-8")
+
+
+def test_a_project_that_cannot_be_written_leaves_nothing_of_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("stemeditor.interchange.dawproject.project", full)
+    with pytest.raises(FileProblem, match="disk is full"):
+        export_stems(request_of(project_of(), tmp_path, session=SessionPlan("dawproject")), Silent())
+    assert {path.suffix for path in tmp_path.iterdir()} == {".wav"}, "the stems are whole, and stay"

@@ -32,25 +32,27 @@ from stemeditor.app.forms import LIST_ITEM_HEIGHT, heading
 from stemeditor.app.job_state import ExportQuestion
 from stemeditor.app.panels.pace import pace_text, pace_words
 from stemeditor.app.panels.passing import Passing
+from stemeditor.app.theme import DARK, stem_colour
 from stemeditor.audio.files import ENCODINGS, encoding
 from stemeditor.audio.stretch import Pace
 from stemeditor.errors import UserError
+from stemeditor.interchange.formats import FORMATS
 from stemeditor.jobs.export import (
-    FIELDS,
     OVERS,
     ExportItem,
     ExportRequest,
     FilesExist,
+    SessionPlan,
     TooLoud,
     all_but_item,
     at_pace,
-    file_names,
     mix_item,
     stem_items,
 )
+from stemeditor.jobs.naming import FIELDS, file_names, session_name
 from stemeditor.project.model import SONG_ROLE
 
-_MOST_NAMES = 4
+_MOST_NAMES = 5
 
 STEMS, MIX, ALL_BUT = "stems", "mix", "all but"
 
@@ -95,7 +97,7 @@ class ExportDialog(Passing):
         self._project = controller.document.base
         settings = controller.settings
         self.setWindowTitle("Export")
-        self.fit(620, 580)
+        self.fit(620, 640)
         self.what = QButtonGroup(self)
         cut = any(lane.takes is not None for lane in self._project.stems)
         self.stems = QRadioButton(f"Stems, as {'you edited them' if cut else 'they came out of the separation'}")
@@ -127,6 +129,13 @@ class ExportDialog(Passing):
         self.template = QLineEdit(settings.text("export_template"))
         self.template.setAccessibleName("File names")
         self.template.setToolTip(f"May contain {', '.join('{' + field + '}' for field in FIELDS)}; “/” makes a folder")
+        self.session = QComboBox()
+        self.session.setAccessibleName("Project for another program")
+        self.session.setToolTip("Written beside the stems: they lie in it one below the other, at their faders")
+        self.session.addItem("None", "")
+        for kind in FORMATS:
+            self.session.addItem(kind.name, kind.key)
+        self.session.setCurrentIndex(max(self.session.findData(settings.text("export_session")), 0))
         self.preview = Names()
         buttons = QDialogButtonBox()
         self.start = buttons.addButton("Export", QDialogButtonBox.ButtonRole.AcceptRole)
@@ -147,6 +156,7 @@ class ExportDialog(Passing):
         self.lanes.itemChanged.connect(self._refresh)
         self.without.activated.connect(self._refresh)
         self.paced.toggled.connect(self._refresh)
+        self.session.activated.connect(self._refresh)
         self.template.textChanged.connect(self._refresh)
         self.folder.textChanged.connect(self._refresh)
         controller.changed.connect(self._project_changed)
@@ -193,7 +203,11 @@ class ExportDialog(Passing):
             for row in range(self.lanes.count())
             if self.lanes.item(row).checkState() == Qt.CheckState.Checked
         )
-        return stem_items(self._project, chosen) if chosen else ()
+        return tuple(map(self._coloured, stem_items(self._project, chosen), chosen)) if chosen else ()
+
+    def _coloured(self, item: ExportItem, lane_id: str) -> ExportItem:
+        colour = stem_colour(self._project.lane(lane_id).role, DARK)
+        return replace(item, faders=replace(item.faders, colour=colour.name()))
 
     def request(self) -> ExportRequest:
         """Return the export that is described."""
@@ -207,7 +221,12 @@ class ExportDialog(Passing):
             self.subtype.currentData(),
             called=self._called(),
             paced=at_pace(self._project, self._pace(), self._controller.cache_folder),
+            session=self._session(),
         )
+
+    def _session(self) -> SessionPlan | None:
+        kind = self.session.currentData() if self.stems.isChecked() else ""
+        return SessionPlan(kind, self._project.master_gain) if kind else None
 
     def _pace(self) -> Pace:
         return self._controller.pace if self.paced.isChecked() else Pace()
@@ -240,6 +259,7 @@ class ExportDialog(Passing):
             label.setBuddy(field)
             form.addRow(label, line)
         form.addRow("File names", self.template)
+        form.addRow("DAW project", self.session)
         form.addRow("", self.preview)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(18, 18, 18, 16)
@@ -271,6 +291,7 @@ class ExportDialog(Passing):
     def _refresh(self, *ignored: object) -> None:
         self.lanes.setEnabled(self.stems.isChecked())
         self.without.setEnabled(self.all_but.isChecked())
+        self.session.setEnabled(self.stems.isChecked())
         items = self.items()
         ending = encoding(self.format.currentData()).ending
         try:
@@ -278,7 +299,13 @@ class ExportDialog(Passing):
             names = file_names(
                 self._project.song, tuple(item.name for item in items), self.template.text(), self._called()
             )
-            self.preview.show_names([f"{name}{ending}" for name in names] or ["Choose at least one stem."])
+            files = [f"{name}{ending}" for name in names]
+            session = self._session()
+            if session is not None and files:
+                beside = files[0].rpartition("/")[0]
+                name = session_name(self._project.song, session.kind, self._called())
+                files.append(f"{beside}/{name}" if beside else name)
+            self.preview.show_names(files or ["Choose at least one stem."])
             good = bool(items) and bool(self.folder.text().strip())
         except UserError as problem:
             self.preview.show_names([str(problem)])
@@ -298,6 +325,7 @@ class ExportDialog(Passing):
         settings.set("export_subtype", request.subtype)
         settings.set("export_template", request.template)
         settings.set("export_folder", self.folder.text())
+        settings.set("export_session", self.session.currentData())
         self._controller.export(request)
         self.accept()
 

@@ -20,7 +20,7 @@ from stemeditor.app.panels.settings import AboutDialog, SettingsDialog, Shortcut
 from stemeditor.app.table import TABLE
 from stemeditor.app.theme import DARK
 from stemeditor.jobs import models
-from stemeditor.jobs.export import ExportRequest, FilesExist, TooLoud
+from stemeditor.jobs.export import ExportRequest, FilesExist, SessionPlan, TooLoud
 from stemeditor.methods import registry
 from stemeditor.nets import checkpoint
 from stemeditor.nets.description import Description
@@ -238,6 +238,35 @@ def test_the_names_are_shown_before_and_a_bad_template_is_told(export: ExportDia
     assert not export.start.isEnabled()
 
 
+def test_a_project_for_another_program_is_asked_for_with_stems_only_and_remembered(
+    export: ExportDialog, qtbot: QtBot, tmp_path: Path
+) -> None:
+    controller = export._controller
+    controller.set_gain(controller.project.stems[0].id, 0.5)
+    controller.set_master_gain(0.7)
+    assert export.request().session is None
+    export.template.setText("{song}/{stem}")
+    export.session.setCurrentIndex(export.session.findData("reaper"))
+    export._refresh()
+    assert export.preview._names[-1].endswith(".rpp")
+    assert export.preview._names[-1].rpartition("/")[0] == export.preview._names[0].rpartition("/")[0]
+    request = export.request()
+    assert request.session == SessionPlan("reaper", 0.7)
+    assert request.items[0].faders.gain == 0.5
+    assert len({item.faders.colour for item in request.items}) == len(request.items)
+    export.mix.setChecked(True)
+    assert export.request().session is None
+    assert not export.session.isEnabled()
+    export.stems.setChecked(True)
+    qtbot.mouseClick(export.start, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: controller.jobs == (), timeout=20000)
+    (written,) = tmp_path.rglob("*.rpp")
+    assert "PEAKCOL" in written.read_text(encoding="utf-8")
+    again = ExportDialog(controller)
+    qtbot.addWidget(again)
+    assert again.session.currentData() == "reaper"
+
+
 def test_format_quality_and_folder_reach_the_request_and_are_remembered(
     export: ExportDialog, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -273,9 +302,9 @@ def test_names_that_are_too_many_or_too_long_widen_nothing(export: ExportDialog,
     names = [f"{number} {'a long name ' * 30}.wav" for number in range(9)]
     export.preview.show_names(names)
     lines = export.preview.text().splitlines()
-    assert len(lines) == 4
-    assert all("…" in line and line.startswith(str(number)) for number, line in enumerate(lines[:3]))
-    assert lines[3] == "and 6 more"
+    assert len(lines) == 5
+    assert all("…" in line and line.startswith(str(number)) for number, line in enumerate(lines[:4]))
+    assert lines[4] == "and 5 more"
     assert export.preview.toolTip().splitlines() == names
     assert export.minimumSizeHint().width() == width
     dialog = SeparateDialog(export._controller)
@@ -288,10 +317,11 @@ def test_names_that_are_too_many_or_too_long_widen_nothing(export: ExportDialog,
 
 def test_fields_and_buttons_are_of_one_height_and_have_labels(export: ExportDialog) -> None:
     export.show()
-    fields = (export.folder, export.format, export.subtype, export.template, export.start)
+    fields = (export.folder, export.format, export.subtype, export.template, export.session, export.start)
     assert len({field.height() for field in fields}) == 1
     named = {label.text(): label.buddy() for label in export.findChildren(QLabel)}
     assert (named["Format"], named["Folder"], named["File names"]) == (export.format, export.folder, export.template)
+    assert named["DAW project"] == export.session
 
 
 @pytest.mark.parametrize(

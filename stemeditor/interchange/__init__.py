@@ -1,0 +1,1 @@
+"""Projects for other programs: one file a format."""

@@ -78,6 +78,16 @@ def test_some_stems_and_the_rest_in_another_format(window: Window, song: Path, t
     assert "2 stems" in capsys.readouterr().out
 
 
+def test_a_project_for_a_daw_is_written_beside_the_stems(window: Window, song: Path, tmp_path: Path, capsys) -> None:
+    assert run(window, "separate", song, "-o", tmp_path, "-m", "centre", "--daw", "reaper", "--json") == 0
+    (result,) = json.loads(capsys.readouterr().out)
+    written = Path(result["daw"])
+    assert written == tmp_path / "My song" / "My song.rpp"
+    told = written.read_text(encoding="utf-8")
+    assert all(f'FILE "{Path(stem["path"]).name}"' in told for stem in result["stems"])
+    assert told.count("<TRACK") == len(result["stems"])
+
+
 def test_parameters_reach_the_method(window: Window, song: Path, tmp_path: Path, capsys) -> None:
     for name, focus in (("a", "0"), ("b", "40")):
         assert run(window, "separate", song, "-o", tmp_path / name, "-m", "classic", "--param", f"focus={focus}") == 0
@@ -98,6 +108,7 @@ def test_parameters_reach_the_method(window: Window, song: Path, tmp_path: Path,
         (["-m", "classic", "--param", "focus=4000"], "between"),
         (["--device", "toaster"], "no device"),
         (["--overs", "shout"], "no overs"),
+        (["--daw", "tape"], "no kind of project “tape”"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(

@@ -136,7 +136,7 @@ def separate(
     method: Annotated[str, typer.Option("-m", "--method", help="Key of a method; see `methods`.")] = "",
     stems: Annotated[str, typer.Option(help="Only these stems, with commas; the others come summed as “rest”.")] = "",
     device: Annotated[str, typer.Option(help="Where networks compute: auto, cpu, cuda, mps or xpu.")] = "auto",
-    format: Annotated[str, typer.Option(help="wav, flac, ogg, mp3 or m4a.")] = "wav",
+    format: Annotated[str, typer.Option(help="wav, aiff, flac, ogg, mp3 or m4a.")] = "wav",
     subtype: Annotated[str, typer.Option(help="16, 24 or float; high or medium. The format's best by default.")] = "",
     name: Annotated[
         str, typer.Option(help="File names below DIR: {song}, {stem}, {artist}, {title}, {number}.", metavar="TEMPLATE")
@@ -146,6 +146,9 @@ def separate(
     overs: Annotated[
         str, typer.Option(help="Peaks over full scale in a format that clips: ask (refuse), float, turn_down, limit.")
     ] = "ask",
+    daw: Annotated[
+        str, typer.Option(help="A project of the stems beside them: dawproject or reaper.", metavar="KIND")
+    ] = "",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -175,6 +178,7 @@ def separate(
                             name,
                             param or [],
                             overs,
+                            daw,
                             overwrite,
                             progress,
                         )
@@ -283,12 +287,13 @@ def _separate_one(
     template: str,
     given: list[str],
     overs: str,
+    daw: str,
     overwrite: bool,
     progress: Progress,
 ) -> dict[str, Any]:
     from stemeditor.audio import files
     from stemeditor.jobs.doctor import peak_memory_mb
-    from stemeditor.jobs.export import ExportRequest, export_stems, stem_items, targets
+    from stemeditor.jobs.export import ExportRequest, SessionPlan, export_stems, stem_items, targets
     from stemeditor.jobs.tasks import OpenRequest, SeparateRequest, lanes_to_come, open_song, separate_song
     from stemeditor.methods import registry
     from stemeditor.project import edits
@@ -303,7 +308,8 @@ def _separate_one(
     if song.notice:
         say(song.notice)
     kind = subtype or _best_subtype(encoding)
-    request = ExportRequest(song, (), output, template, format, kind, overs, overwrite, called)
+    plan = SessionPlan(daw) if daw else None
+    request = ExportRequest(song, (), output, template, format, kind, overs, overwrite, called, session=plan)
     # What cannot be written is told before all the work, not after it.
     targets(request, tuple(name for name in lanes_to_come(info, stems) if name != RESIDUAL_ROLE))
     found = separate_song(SeparateRequest(song, key, params, folder, stems, device), Part(progress, 0.1, 0.9))
@@ -316,7 +322,8 @@ def _separate_one(
         "song": str(path),
         "method": key,
         "device": found.device,
-        "stems": [{"name": file.name, "path": str(file.path)} for file in written.files],
+        "stems": [{"name": file.name, "path": str(file.path)} for file in written.files[: len(keyed)]],
+        **({"daw": str(written.files[-1].path)} if daw else {}),
         "seconds": round(found.seconds, 3),
         "real_time_factor": round(found.real_time_factor, 2),
         "sum_error_db": round(found.sum_error_db, 1),

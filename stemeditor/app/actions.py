@@ -46,7 +46,7 @@ class Actions(QObject):
             self._actions[row.id].setText(plain(lane.name))
         for row in TABLE:
             enabled = row.enabled(window)
-            if row in self._givers:
+            if row.id.startswith(GIVE):
                 # One that is hidden is no more enabled, whatever it is told.
                 self._actions[row.id].setVisible(enabled)
             self._actions[row.id].setEnabled(enabled)

@@ -11,7 +11,7 @@ from stemeditor.mixing.player import Player
 from stemeditor.project import cutting, edits
 from stemeditor.project.description import Place
 from stemeditor.project.document import Change, Document
-from stemeditor.project.model import Project
+from stemeditor.project.model import Lane, Project
 
 
 class Desk(QObject):
@@ -50,6 +50,13 @@ class Desk(QObject):
     def project(self) -> Project:
         """What is seen and heard."""
         return self.document.shown
+
+    @property
+    def selected_lane(self) -> Lane | None:
+        """The lane of which something is selected, the current one; None if nothing is, or there is none."""
+        if self.selection is None or self.current_lane is None or not self.project.has_lane(self.current_lane):
+            return None
+        return self.project.lane(self.current_lane)
 
     @property
     def can_undo(self) -> bool:
@@ -138,9 +145,7 @@ class Desk(QObject):
         if self.player.playing:
             self.player.pause()
         else:
-            loop = self.player.loop
-            if loop is not None and not loop[0] <= self.player.position < loop[1]:
-                self.player.seek(loop[0])
+            self._enter(self.player.loop)
             self.player.play()
         self.transport_changed.emit()
 
@@ -173,7 +178,7 @@ class Desk(QObject):
             if self._began_alone:
                 self.play_pause()
             else:
-                self._enter_selection()
+                self._enter(self.selection)
         elif self._began_alone:
             self.player.pause()
             self.transport_changed.emit()
@@ -196,7 +201,7 @@ class Desk(QObject):
         if self.selection is not None and not self.player.playing:
             self.player.seek(self.selection[0])
         if self.alone:
-            self._enter_selection()
+            self._enter(self.selection)
         self._loop()
 
     def mark_start(self) -> None:
@@ -251,18 +256,18 @@ class Desk(QObject):
         self._tell_player()
         self.transport_changed.emit()
 
-    def _enter_selection(self) -> None:
-        """Go to where the selection begins, unless the playhead stands in it."""
-        if self.selection is not None and not self.selection[0] <= self.player.position < self.selection[1]:
-            self.player.seek(self.selection[0])
+    def _enter(self, span: tuple[int, int] | None) -> None:
+        """Go to where a stretch begins, unless the playhead stands in it."""
+        if span is not None and not span[0] <= self.player.position < span[1]:
+            self.player.seek(span[0])
 
     def _part(self) -> tuple[Mix, tuple[int, int]] | None:
         """Return what is selected of the current lane, by itself, and when that is; None if nothing is."""
-        project, lane_id, span = self.project, self.current_lane, self.selection
-        if lane_id is None or span is None or not project.has_lane(lane_id):
+        lane, span = self.selected_lane, self.selection
+        if lane is None or span is None:
             return None
-        kept = cutting.keep(project, lane_id, *span, self.band)
-        return edits.solo_only(kept, lane_id).mix(), span
+        kept = cutting.keep(self.project, lane.id, *span, self.band)
+        return edits.solo_only(kept, lane.id).mix(), span
 
     def _tell_player(self) -> None:
         whole = (0, self.project.frames)

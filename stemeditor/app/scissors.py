@@ -33,17 +33,9 @@ class Scissors:
         """What was copied, and from which song."""
 
     @property
-    def lane(self) -> Lane | None:
-        """The lane that is meant; None if there is none, or nothing is selected."""
-        desk = self._desk
-        if desk.selection is None or desk.current_lane is None or not desk.project.has_lane(desk.current_lane):
-            return None
-        return desk.project.lane(desk.current_lane)
-
-    @property
     def edited(self) -> bool:
         """Whether what is selected is other than it was before it was edited."""
-        lane, span = self.lane, self._desk.selection
+        lane, span = self._desk.selected_lane, self._desk.selection
         return lane is not None and span is not None and cutting.edited(lane, *span)
 
     @property
@@ -55,7 +47,7 @@ class Scissors:
     @property
     def others(self) -> tuple[Lane, ...]:
         """The lanes that what is selected can be moved to: none from the song, and not to it."""
-        lane = self.lane
+        lane = self._desk.selected_lane
         if lane is None or lane.role == SONG_ROLE:
             return ()
         return tuple(other for other in self._desk.project.stems if other.id != lane.id)
@@ -94,7 +86,7 @@ class Scissors:
 
     def copy(self) -> None:
         """Keep what is selected, to be pasted."""
-        lane, span, project = self.lane, self._desk.selection, self._desk.project
+        lane, span, project = self._desk.selected_lane, self._desk.selection, self._desk.project
         if lane is not None and span is not None and project.song is not None:
             self._clip = (project.song.id, cutting.copy(project, lane.id, *span, self._desk.band))
             self._desk.transport_changed.emit()
@@ -118,7 +110,7 @@ class Scissors:
             desk.seek(at + clip.frames)
 
     def _do(self, verb: str, change: _Cut, merge: str = "") -> None:
-        lane, span = self.lane, self._desk.selection
+        lane, span = self._desk.selected_lane, self._desk.selection
         if lane is not None and span is not None:
             band = self._desk.band
             key = f"{merge} {lane.id} {span} {band}" if merge else ""

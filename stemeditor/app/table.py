@@ -69,7 +69,7 @@ def _selection(window: Host) -> bool:
 
 
 def _part(window: Host) -> bool:
-    return window.controller.scissors.lane is not None and not window.controller.opening
+    return window.controller.selected_lane is not None and not window.controller.opening
 
 
 def _edited(window: Host) -> bool:

@@ -329,7 +329,7 @@ class Window(Verbs):
         if self.controller.selection is not None:
             start, stop = self.controller.selection
             words += f"  ·  selected {(stop - start) / audio.rate:.2f} s"
-            band, lane = self.controller.band, self.controller.scissors.lane
+            band, lane = self.controller.band, self.controller.selected_lane
             words += f", {band_text(band, audio.rate)}," if band is not None else ""
             if lane is not None:
                 words += f" of {lane.name}: {self._part_words(lane)}"

@@ -73,8 +73,7 @@ class Filters:
 
     def __init__(self, peaks: Peaks) -> None:
         self.peaks = peaks
-        self._audio = audio = peaks.audio
-        self._half = round(_HALF_S * audio.rate)
+        self._half = round(_HALF_S * peaks.audio.rate)
         self._size = 1 << (7 * self._half).bit_length()
         self._step = self._size - 2 * self._half
         # Several threads may write; what one of them computes twice is the same.
@@ -84,11 +83,11 @@ class Filters:
     @property
     def audio(self) -> Audio:
         """The sound as it is."""
-        return self._audio
+        return self.peaks.audio
 
     def read(self, start: int, stop: int, terms: Terms) -> Samples:
         """Return (channels, stop - start) of what is heard."""
-        out = np.empty((self._audio.channels, stop - start), np.float32)
+        out = np.empty((self.audio.channels, stop - start), np.float32)
         for number in range(start // self._step, -(-stop // self._step)):
             first = number * self._step
             low, high = max(start, first), min(stop, first + self._step)
@@ -98,7 +97,7 @@ class Filters:
     def _block(self, terms: Terms, number: int) -> Samples:
         block = self._blocks.get((terms, number))
         if block is None:
-            response = sum(_response(bands, self._audio.rate, self._size) * np.float32(gain) for bands, gain in terms)
+            response = sum(_response(bands, self.audio.rate, self._size) * np.float32(gain) for bands, gain in terms)
             found = np.fft.irfft(self._spectrum(number) * response, self._size)
             # The circle closes over what is left out: its first frames are the filter's way in.
             block = found[:, 2 * self._half :].astype(np.float32, copy=False)
@@ -110,10 +109,10 @@ class Filters:
         spectrum = self._spectra.get(number)
         if spectrum is None:
             begin = number * self._step - self._half
-            block = np.zeros((self._audio.channels, self._size), np.float32)
-            low, high = max(begin, 0), min(begin + self._size, self._audio.frames)
+            block = np.zeros((self.audio.channels, self._size), np.float32)
+            low, high = max(begin, 0), min(begin + self._size, self.audio.frames)
             if high > low:
-                block[:, low - begin : high - begin] = self._audio.read(low, high)
+                block[:, low - begin : high - begin] = self.audio.read(low, high)
             spectrum = np.fft.rfft(block).astype(np.complex64, copy=False)
             if self._final(number):
                 _keep(self._spectra, number, spectrum)
@@ -121,7 +120,7 @@ class Filters:
 
     def _final(self, number: int) -> bool:
         end = (number + 1) * self._step + self._half
-        return self.peaks.filled >= min(end, self._audio.frames)
+        return self.peaks.filled >= min(end, self.audio.frames)
 
 
 def _keep(kept: dict[Any, Any], key: object, value: object) -> None:

@@ -178,7 +178,7 @@ def stem_items(project: Project, lane_ids: tuple[str, ...] = ()) -> tuple[Export
     items = []
     for lane in lanes:
         strip = next(strip for strip in whole.strips if strip.id == lane.id)
-        alone = replace(whole, strips=(replace(strip, gain=1.0, pan=0.0, muted=False, soloed=False),), gain=1.0)
+        alone = replace(whole, strips=(strip.plain(),), gain=1.0)
         faders = Faders(lane.gain, lane.pan, lane.muted, lane.soloed)
         items.append(ExportItem(lane.name, alone, lane.picture.peak(), faders))
     return tuple(items)
@@ -208,9 +208,7 @@ def at_pace(project: Project, pace: Pace, folder: Path) -> Paced | None:
         return None
     together = {lane.id for lane in mutable(project)}
     mix = project.mix()
-    strips = tuple(
-        replace(strip, gain=1.0, pan=0.0, muted=strip.id not in together, soloed=False) for strip in mix.strips
-    )
+    strips = tuple(replace(strip.plain(), muted=strip.id not in together) for strip in mix.strips)
     return Paced(pace, replace(mix, strips=strips, gain=1.0), folder)
 
 
@@ -226,7 +224,7 @@ def targets(request: ExportRequest, names: tuple[str, ...]) -> list[Path]:
     encoding.subtype(request.subtype)
     found = file_names(request.song, names, request.template, request.called)
     paths = [request.folder / f"{name}{encoding.ending}" for name in found]
-    beside = _session_path(request, paths)
+    beside = [_session_path(request.session, request, paths[0])] if request.session and paths else []
     there = tuple(path for path in (*paths, *beside) if path.exists())
     if there and not request.overwrite:
         raise FilesExist(there)
@@ -250,15 +248,15 @@ def export_stems(request: ExportRequest, progress: Progress) -> Exported:
     if request.paced is not None:
         request = replace(request, items=_stretched(request.items, request.paced, Part(progress, 0.0, 0.7)))
         progress = Part(progress, 0.7, 1.0)
+    last = Part(progress, 0.9, 1.0)
+    if request.session is not None:
+        progress = Part(progress, 0.0, 0.9)
     subtype = request.subtype
     peaks: list[float | None] = [None] * len(request.items)
     measured = 0.0
     if not _is_float(encoding, subtype):
         measured = 0.3 if any(item.bound > 1.0 for item in request.items) else 0.0
         peaks = _measure(request.items, Part(progress, 0.0, measured))
-    last = Part(progress, 0.9, 1.0)
-    if request.session is not None:
-        progress = Part(progress, 0.0, 0.9)
     over = {item.name: peak for item, peak in zip(request.items, peaks, strict=True) if peak and peak > 1.0}
     gain = 1.0
     if over and request.overs == FLOAT:
@@ -293,30 +291,32 @@ def export_stems(request: ExportRequest, progress: Progress) -> Exported:
         )
         done.append(ExportedFile(item.name, path, peak))
     if request.session is not None and done:
-        done.append(_write_session(request, encoding, done, last))
+        done.append(_write_session(request.session, request, encoding, done, last))
     progress.advance(1.0, "Written")
     return Exported(tuple(done), gain)
 
 
-def _session_path(request: ExportRequest, paths: list[Path]) -> tuple[Path, ...]:
-    if request.session is None or not paths:
-        return ()
-    return (paths[0].parent / session_name(request.song, request.session.kind, request.called),)
+def _session_path(session: SessionPlan, request: ExportRequest, first: Path) -> Path:
+    """Return where a project of another program goes: beside the first of the files."""
+    return first.with_name(session_name(request.song, session.kind, request.called))
 
 
 def _write_session(
-    request: ExportRequest, encoding: files.Encoding, written: list[ExportedFile], progress: Progress
+    plan: SessionPlan,
+    request: ExportRequest,
+    encoding: files.Encoding,
+    written: list[ExportedFile],
+    progress: Progress,
 ) -> ExportedFile:
-    assert request.session is not None
-    row, mix = format_of(request.session.kind), request.items[0].mix
+    row, mix = format_of(plan.kind), request.items[0].mix
     rate = encoding.rate_for(mix.rate)
     tracks = tuple(
         Track(item.name, file.path, _channels(item.mix), item.faders)
         for item, file in zip(request.items, written, strict=True)
     )
     frames = round(mix.frames * rate / mix.rate)
-    session = Session(request.song.title, rate, frames, tracks, request.session.gain, request.song.tags)
-    (path,) = _session_path(request, [file.path for file in written])
+    session = Session(request.song.title, rate, frames, tracks, plan.gain, request.song.tags)
+    path = _session_path(plan, request, written[0].path)
     progress.advance(0.0, f"Writing {path.name}")
     with files.new_file(path, request.overwrite, row.ending) as temporary:
         row.write(session, temporary, progress)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,10 @@ class Strip:
     def sounds(self) -> tuple[Audio, ...]:
         """What it reads from."""
         return (self.audio,) if isinstance(self.audio, Audio) else tuple(part.audio for part in self.audio.parts)
+
+    def plain(self) -> Strip:
+        """Return what it plays as it is: with the fader at 1 and in the middle, neither muted nor soloed."""
+        return replace(self, gain=1.0, pan=0.0, muted=False, soloed=False)
 
     def add_to(self, out: Samples, first: int, gain: NDArray[np.float32]) -> None:
         """Add the mix's frames [first, first + n) of this strip to `out` (2, n), times `gain` (2, 1).

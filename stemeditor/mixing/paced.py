@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 
@@ -120,8 +119,9 @@ class Tape:
         held = within(loop, mix)
         self._loop = held if held is not None and position < held[1] else None
         begin = position - Stretcher.lead(mix.rate, pace)
-        alone = (replace(strip, gain=1.0, pan=0.0, muted=False, soloed=False) for strip in mix.strips)
-        self._voices = [Voice(Mix((strip,), 1.0, mix.rate, mix.frames), self._loop, begin) for strip in alone]
+        self._voices = [
+            Voice(Mix((strip.plain(),), 1.0, mix.rate, mix.frames), self._loop, begin) for strip in mix.strips
+        ]
         self._stretcher = Stretcher(self._read, position, 2 * len(self._voices), mix.rate, pace)
         self._last: tuple[int, Samples] = (-1, np.zeros((0, 2, 0), np.float32))
 

@@ -203,15 +203,12 @@ def _rebuild_takes(lane: Description, sound: Mapping[str, Sound]) -> Takes | Non
 
 def _envelope(take: Description) -> Envelope:
     return Envelope(
-        tuple(
-            (_whole(frame), _number({"gain": gain}, "gain", -_LOUDEST, _LOUDEST))
-            for frame, gain in _pairs(take, "envelope")
-        )
+        tuple((_whole(frame), _within(gain, "a gain", -_LOUDEST, _LOUDEST)) for frame, gain in _pairs(take, "envelope"))
     )
 
 
 def _bands(take: Description) -> tuple[Band, ...]:
-    edges = ([_number({"edge": edge}, "edge", 0.0, _HIGHEST_HZ) for edge in pair] for pair in _pairs(take, "bands"))
+    edges = ([_within(edge, "an edge", 0.0, _HIGHEST_HZ) for edge in pair] for pair in _pairs(take, "bands"))
     return tuple(sorted(Band(low_hz, high_hz) for low_hz, high_hz in edges))
 
 
@@ -263,7 +260,10 @@ def _text(description: Description, name: str) -> str:
 
 
 def _number(description: Description, name: str, low: float, high: float) -> float:
-    value = description.get(name)
+    return _within(description.get(name), name, low, high)
+
+
+def _within(value: object, name: str, low: float, high: float) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise ValueError(f"{name} is {value!r:.40}")
     return min(max(float(value), low), high)

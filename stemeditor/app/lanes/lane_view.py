@@ -195,7 +195,7 @@ class LaneView(Canvas):
         size = (TILE_PIXELS, height)
         colour = stem_colour(self.lane.role, self._theme)
         image = waveform_image(self._picture, start, stop, *size, colour, magnification)
-        if not edited(self.lane, start, stop):
+        if self._look(start, stop) is None:
             return image
         shadow = waveform_image(self.lane.sound.peaks, start, stop, *size, QColor(self._theme.muted), magnification)
         both = QImage(image.size(), image.format())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QResizeEvent
@@ -302,9 +302,8 @@ class ExportDialog(Passing):
             files = [f"{name}{ending}" for name in names]
             session = self._session()
             if session is not None and files:
-                beside = files[0].rpartition("/")[0]
                 name = session_name(self._project.song, session.kind, self._called())
-                files.append(f"{beside}/{name}" if beside else name)
+                files.append(str(PurePosixPath(files[0]).with_name(name)))
             self.preview.show_names(files or ["Choose at least one stem."])
             good = bool(items) and bool(self.folder.text().strip())
         except UserError as problem:

@@ -48,6 +48,11 @@ _LOOK_MS = 40
 _ENDING_MS = 10_000
 
 
+def itself(net: nn.Module) -> nn.Module:
+    """Return the network: all of it has one shape."""
+    return net
+
+
 class Core(Protocol):
     """What comes before and behind the part of a network that has one shape: transforms, levels, lengths."""
 
@@ -91,7 +96,7 @@ class Form:
 
     path: Path
     core: Core
-    heart: Callable[[nn.Module], nn.Module]
+    heart: Callable[[nn.Module], nn.Module] = itself
     elastic: bool = False
     refitted: bool = False
     quantised: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +21,9 @@ from stemeditor.methods.base import BETTER, MethodInfo, Params, Stems
 from stemeditor.methods.engine import Engine
 from stemeditor.methods.exported import Array, Form, form_of
 from stemeditor.methods.masking_core import MaskingCore, places
+from stemeditor.methods.sound_core import SoundCore
 from stemeditor.methods.steady import STEADY, steadied
+from stemeditor.nets.catalogue import KINDS
 from stemeditor.nets.description import SUFFIX, Description, describe
 from stemeditor.progress import Progress
 
@@ -37,10 +40,11 @@ _SEGMENT_S = 10.0
 """Longer than what they learn from: how loud a song is as a whole tells them something, a pause alone misleads."""
 
 _OVERLAP_S = 1.0
+_TIMES_LEARNED, _SHORTEST_S = 2.0, 4.0
 _SPEED = 30.0
 
 
-class Neural:
+class Network(ABC):
     """Any checkpoint of `nets/`.
 
     Parameters
@@ -55,6 +59,7 @@ class Neural:
         self.path = path
         self.info = info
 
+    @abstractmethod
     def separate(self, mix: Audio, params: Params, progress: Progress) -> Stems:
         """Return every stem but the rest; see `Method`.
 
@@ -63,36 +68,11 @@ class Neural:
         UserError
             If the file cannot be used, or what computes is not installed as it should be.
         """
-        spectra, masks = self.drawn(mix, float(params[STEADY.name]), progress)
-        _, description = self.loaded()
-        at = places(description)
-        transform = transform_of(description)
 
-        def sound(stem: int) -> Samples:
-            mask = np.empty(masks.shape[2:], np.complex64)
-            mask.real, mask.imag = masks[:, stem]
-            return transform.inverse(spectra, mix.frames, np.take(mask, at, axis=1))
-
-        wanted = [name for name in description.stems if name != self.info.rest]
-        sounds = threads.each(sound, [description.stems.index(name) for name in wanted], progress)
-        return dict(zip(wanted, sounds, strict=True))
-
-    def drawn(self, mix: Audio, steady_hz: float, progress: Progress) -> tuple[Spectra, Array]:
-        """Return the spectra of a piece, and what the network draws on them.
-
-        Returns
-        -------
-        Spectra
-            (channels, bins, hops).
-        Array
-            Real and imaginary parts of the masks, (2, stems, channels, points, hops), in the network's order; see
-            `steadied`.
-        """
-        engine, description = self.loaded()
-        spectra = transform_of(description).forward(mix.samples)
-        progress.check()
-        masks = engine(mix.samples if _on_card() else np.stack([spectra.real, spectra.imag]), progress)
-        return spectra, steadied(masks, spectra, steady_hz, description, progress)
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """Names of the stems that it gives: all but the rest."""
+        return tuple(name for name in self.info.stems if name != self.info.rest)
 
     def loaded(self) -> tuple[Engine, Description]:
         """Return what computes the network, and what the network says of itself."""
@@ -111,6 +91,52 @@ class Neural:
         """See `Preparable`; what came with the program is as it should be."""
         engine, _ = _engine(self.path, paths.written(self.path), False)
         engine.prepare(again and self.path.parent == own_folder())
+
+
+class Sounding(Network):
+    """A checkpoint of a network that goes from sound to sound."""
+
+    def separate(self, mix: Audio, params: Params, progress: Progress) -> Stems:
+        """See `Network`."""
+        engine, description = self.loaded()
+        found = engine(np.asarray(mix.samples, np.float32), progress)
+        return {name: found[description.stems.index(name)] for name in self.wanted}
+
+
+class Neural(Network):
+    """A checkpoint of a network that draws masks on spectra."""
+
+    def separate(self, mix: Audio, params: Params, progress: Progress) -> Stems:
+        """See `Network`."""
+        spectra, masks = self.drawn(mix, float(params[STEADY.name]), progress)
+        _, description = self.loaded()
+        at = places(description)
+        transform = transform_of(description)
+
+        def sound(stem: int) -> Samples:
+            mask = np.empty(masks.shape[2:], np.complex64)
+            mask.real, mask.imag = masks[:, stem]
+            return transform.inverse(spectra, mix.frames, np.take(mask, at, axis=1))
+
+        sounds = threads.each(sound, [description.stems.index(name) for name in self.wanted], progress)
+        return dict(zip(self.wanted, sounds, strict=True))
+
+    def drawn(self, mix: Audio, steady_hz: float, progress: Progress) -> tuple[Spectra, Array]:
+        """Return the spectra of a piece, and what the network draws on them.
+
+        Returns
+        -------
+        Spectra
+            (channels, bins, hops).
+        Array
+            Real and imaginary parts of the masks, (2, stems, channels, points, hops), in the network's order; see
+            `steadied`.
+        """
+        engine, description = self.loaded()
+        spectra = transform_of(description).forward(mix.samples)
+        progress.check()
+        masks = engine(mix.samples if _on_card() else np.stack([spectra.real, spectra.imag]), progress)
+        return spectra, steadied(masks, spectra, steady_hz, description, progress)
 
 
 class Compact(Neural):
@@ -211,7 +237,7 @@ def remove(key: str) -> int:
     return size
 
 
-def own(key: str) -> Neural:
+def own(key: str) -> Network:
     """Return a person's own network.
 
     Raises
@@ -222,25 +248,38 @@ def own(key: str) -> Neural:
     path = own_file(key)
     description = describe(path)
     told: Mapping[str, object] = description.provenance
+    kind = KINDS[description.net]
     rest = _REST if _REST in description.stems else None
-    return Neural(
+    return (Neural if kind.masks else Sounding)(
         path,
         MethodInfo(
             key=key,
             name=str(told.get("name", path.stem)),
             family="network",
-            sentence=str(told.get("sentence", f"Your own network: {', '.join(description.stems)}.")),
-            source=str(told.get("source", f"{description.net}, trained here")),
+            sentence=str(told.get("sentence", f"Your own network ({kind.name}): {', '.join(description.stems)}.")),
+            source=str(told.get("source", kind.source)),
             stems=description.stems,
             rate=description.rate,
             channels=2,
-            segment_s=_SEGMENT_S,
+            segment_s=_segment_s(description),
             overlap_s=_OVERLAP_S,
+            whole=not kind.masks,
             rest=rest,
-            speed=_SPEED,
-            params=(STEADY,),
+            speed=kind.speed,
+            params=(STEADY,) if kind.masks else (),
         ),
     )
+
+
+def _segment_s(description: Description) -> float:
+    """Return how much a network hears at once, seconds.
+
+    What goes from sound to sound takes the level, and often means of all that it hears, from there: not much longer
+    than what it learned from.
+    """
+    if KINDS[description.net].masks or not description.seconds:
+        return _SEGMENT_S
+    return min(max(_TIMES_LEARNED * description.seconds, _SHORTEST_S), _SEGMENT_S)
 
 
 def _on_card() -> bool:
@@ -251,6 +290,11 @@ def _on_card() -> bool:
 @lru_cache(maxsize=4)
 def _engine(path: Path, written_at: float, on_card: bool) -> tuple[Engine, Description]:
     description = describe(path)
+    kind = KINDS[description.net]
+    if not kind.masks:
+        core = SoundCore(2, round(_segment_s(description) * description.rate))
+        form = Form(form_of(path), core) if kind.exported and not on_card else None
+        return Engine(lambda: read(path), description.rate, form=form), description
     if on_card:
         return Engine(lambda: _sounding(path), description.rate, step=description.hop), description
     form = Form(form_of(path), MaskingCore(description), _heart, elastic=True)

@@ -117,7 +117,7 @@ class SpleeterMethod(Pretrained):
         return (WEIGHTS,)
 
     def _form(self, file: Path) -> Form:
-        return Form(form_of(file), PictureCore(2, BINS, HOPS), _itself, compiled=file.parent / COMPILED)
+        return Form(form_of(file), PictureCore(2, BINS, HOPS), compiled=file.parent / COMPILED)
 
     def _read(self, file: Path) -> nn.Module:
         from stemeditor.nets.spleeter import Spleeter
@@ -128,10 +128,6 @@ class SpleeterMethod(Pretrained):
         except RuntimeError as problem:
             raise FileProblem(f"The weights of {self.info.name} are broken.", "Import them again.") from problem
         return net
-
-
-def _itself(net: nn.Module) -> nn.Module:
-    return net
 
 
 def two() -> SpleeterMethod:

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from stemeditor.nets.description import HOP, POINTS, WINDOW
 from stemeditor.nets.fronts import ROWS
-from stemeditor.nets.masking import Check, Masking
+from stemeditor.nets.masking import Check, Sharing
 
 
-class BandSplit(Masking):
+class BandSplit(Sharing):
     """Layers alternate between a memory along time, the same for every band, and an exchange across bands.
 
     What a band of neighbouring points holds in some neighbouring windows becomes one vector; in the end, every vector
@@ -22,7 +22,7 @@ class BandSplit(Masking):
     Parameters
     ----------
     stems, window, hop, points
-        See `Masking`.
+        See `Sharing`.
     band
         Points in a band; it divides the number of points.
     together
@@ -75,7 +75,7 @@ class BandSplit(Masking):
         self.bias = nn.Parameter(torch.zeros(count, 4 * stems * band * together))
 
     def draw(self, seen: Tensor, check: Check = bool) -> Tensor:
-        """Return what becomes the masks; see `Masking`."""
+        """Return what becomes the masks; see `Sharing`."""
         hops = seen.shape[-1]
         x = nn.functional.pad(seen, (0, -hops % self.together))
         x = x.reshape(*x.shape[:2], -1, self.band, x.shape[3] // self.together, self.together)

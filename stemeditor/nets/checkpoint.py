@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialised
 from torch import nn
 
+from stemeditor.nets.catalogue import KINDS
 from stemeditor.nets.description import KEY, Description, describe, unusable
-
-NETS = {
-    "band_split": "stemeditor.nets.band_split:BandSplit",
-    "unet": "stemeditor.nets.unet:UNet",
-}
-"""Name in configurations and checkpoints -> network."""
+from stemeditor.nets.masking import Masking
 
 
 def build(net: str, arguments: Mapping[str, Any]) -> nn.Module:
@@ -29,9 +26,9 @@ def build(net: str, arguments: Mapping[str, Any]) -> nn.Module:
     ValueError
         If there is none of that name, or it does not take the arguments.
     """
-    if net not in NETS:
-        raise ValueError(f"there is no network {net!r}; there are {', '.join(NETS)}")
-    module, _, name = NETS[net].partition(":")
+    if net not in KINDS:
+        raise ValueError(f"there is no network {net!r}; there are {', '.join(KINDS)}")
+    module, _, name = KINDS[net].place.partition(":")
     try:
         made: nn.Module = getattr(import_module(module), name)(**arguments)
     except TypeError as problem:
@@ -51,6 +48,9 @@ def save(path: Path, net: nn.Module, description: Description, half: bool = True
     half
         Whether weights are kept as float16: half the size, and a change of less than -60 dB in what comes out.
     """
+    if isinstance(net, Masking):
+        axis = {"window": net.front.window, "hop": net.front.hop, "points": net.points.groups}
+        description = replace(description, transform=axis)
     state = {
         name: value.detach().to("cpu", torch.float16 if half and value.is_floating_point() else None).contiguous()
         for name, value in net.state_dict().items()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stemeditor.errors import FileProblem
+from stemeditor.nets.catalogue import KINDS
 
 KEY = "stemeditor"
 SUFFIX = ".safetensors"
@@ -30,7 +31,7 @@ class Description:
     Parameters
     ----------
     net
-        A key of `nets.checkpoint.NETS`.
+        A key of `catalogue.KINDS`.
     arguments
         Of the network.
     stems
@@ -39,6 +40,10 @@ class Description:
         Of the sound it takes, Hz.
     provenance
         What it was trained on, for how long, by whom, under which licence; for people.
+    seconds
+        Length of what it learned from at once; 0 if that is not known.
+    transform
+        Window, hop and points of a network that draws masks, where the arguments do not say them all.
     """
 
     net: str
@@ -46,21 +51,26 @@ class Description:
     stems: tuple[str, ...]
     rate: int = 44100
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+    transform: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def window(self) -> int:
         """Frames in a window of its transform."""
-        return int(self.arguments.get("window", WINDOW))
+        return int(self._told("window", WINDOW))
 
     @property
     def hop(self) -> int:
         """Frames between windows."""
-        return int(self.arguments.get("hop", HOP))
+        return int(self._told("hop", HOP))
 
     @property
     def points(self) -> tuple[tuple[int, int], ...]:
         """Its frequency axis: how many points, and how many bins in each, from 0 Hz up."""
-        return tuple((int(count), int(width)) for count, width in self.arguments.get("points", POINTS))
+        return tuple((int(count), int(width)) for count, width in self._told("points", POINTS))
+
+    def _told(self, name: str, usual: Any) -> Any:
+        return self.transform.get(name, self.arguments.get(name, usual))
 
     def to_json(self) -> str:
         """Return it as it stands in the header."""
@@ -70,6 +80,8 @@ class Description:
             "stems": list(self.stems),
             "rate": self.rate,
             "provenance": dict(self.provenance),
+            "seconds": self.seconds,
+            "transform": dict(self.transform),
         }
         return json.dumps(document, sort_keys=True)
 
@@ -89,12 +101,17 @@ def describe(path: Path) -> Description:
                 raise ValueError("no safetensors header")
             header = json.loads(file.read(length))
         document = json.loads(header["__metadata__"][KEY])
+        net = str(document["net"])
+        if net not in KINDS:
+            raise ValueError(f"“{net}” is a kind of network that this version does not know")
         return Description(
-            str(document["net"]),
+            net,
             dict(document["arguments"]),
             tuple(str(name) for name in document["stems"]),
             int(document["rate"]),
             dict(document.get("provenance", {})),
+            float(document.get("seconds", 0.0)),
+            dict(document.get("transform", {})),
         )
     except (OSError, KeyError, ValueError, TypeError, AttributeError) as problem:
         raise unusable(path, problem) from problem

@@ -94,7 +94,7 @@ def overlapped(spectra: Tensor, shape: Tensor, hop: int, start: int, frames: int
         return torch.stack(later).sum(dim=0).flatten(1)[:, start : start + frames]
 
     weights = added(shape.square().expand(1, spectra.shape[-1], window))
-    sound = added(torch.fft.irfft(spectra.mT, window) * shape) / weights.clamp_min(_LEAST_WEIGHT)
+    sound = added(torch.fft.irfft(spectra.transpose(1, 2), window) * shape) / weights.clamp_min(_LEAST_WEIGHT)
     return nn.functional.pad(sound, (0, frames - sound.shape[-1]))
 
 

@@ -24,7 +24,7 @@ class Masking(nn.Module, ABC):
     window, hop
         Of the transform, frames.
     points
-        The frequency axis of network and masks; see `Points`.
+        The frequency axis of the masks; see `Points`.
     """
 
     grown: ClassVar[tuple[str, ...]] = ()
@@ -35,23 +35,42 @@ class Masking(nn.Module, ABC):
         self.stems = stems
         self.front = ComplexStft(window, hop)
         self.points = Points(points, self.front.bins)
-        self.sight = Sight(self.points, window, hop)
 
     def forward(self, sound: Tensor) -> Tensor:
-        """Return (batch, stems, 2, frames) of (batch, 2, frames); they add up to the sound."""
+        """Return (batch, stems, 2, frames) of (batch, 2, frames)."""
         spectra = self.front(sound)
         masks = self.masks(spectra)
         return self.front.inverse(self.points.spread(masks) * spectra.unsqueeze(1), sound.shape[-1])
 
     def masks(self, spectra: Tensor, check: Check = bool) -> Tensor:
-        """Return complex (batch, stems, 2, points, hops) of complex (batch, 2, bins, hops); stems sum to 1.
+        """Return complex (batch, stems, 2, points, hops) of complex (batch, 2, bins, hops).
 
         Between its parts it calls `check`, which may end the work by an exception.
         """
         return torch.complex(*self.parts(spectra.real, spectra.imag, check))
 
+    @abstractmethod
     def parts(self, real: Tensor, imaginary: Tensor, check: Check = bool) -> tuple[Tensor, Tensor]:
         """Return real and imaginary part of the masks, of those of the spectra; see `masks`."""
+
+
+class Sharing(Masking):
+    """One whose masks share out what there is: they sum to 1, and the stems to the sound.
+
+    What it sees is `Sight`, at the points of its masks.
+
+    Parameters
+    ----------
+    stems, window, hop, points
+        See `Masking`.
+    """
+
+    def __init__(self, stems: int, window: int, hop: int, points: Sequence[Sequence[int]]) -> None:
+        super().__init__(stems, window, hop, points)
+        self.sight = Sight(self.points, window, hop)
+
+    def parts(self, real: Tensor, imaginary: Tensor, check: Check = bool) -> tuple[Tensor, Tensor]:
+        """See `Masking`."""
         seen = self.sight(real, imaginary)
         check()
         drawn = self.draw(seen, check).float()

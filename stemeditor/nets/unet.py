@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from stemeditor.nets.description import HOP, POINTS, WINDOW
 from stemeditor.nets.fronts import ROWS
-from stemeditor.nets.masking import Check, Masking
+from stemeditor.nets.masking import Check, Sharing
 
 _LEAK = 0.1
 _BROAD = 3
@@ -20,7 +20,7 @@ _REMEMBERED = 2
 _HEADS = 4
 
 
-class UNet(Masking):
+class UNet(Sharing):
     """Convolutions that halve time and frequency with every layer, and such that double them again.
 
     What every layer found is handed across to the layer of the same size on the way up, down to the picture itself.
@@ -32,7 +32,7 @@ class UNet(Masking):
     Parameters
     ----------
     stems, window, hop, points
-        See `Masking`.
+        See `Sharing`.
     widths
         Channels of the layers, from the largest picture to the smallest.
     kernel
@@ -94,7 +94,7 @@ class UNet(Masking):
             nn.init.zeros_(self.head.bias)
 
     def draw(self, seen: Tensor, check: Check = bool) -> Tensor:
-        """Return what becomes the masks; see `Masking`."""
+        """Return what becomes the masks; see `Sharing`."""
         points, hops = seen.shape[-2:]
         x = nn.functional.pad(seen, (0, -hops % self.scale, 0, self.rows - points))
         # The layout in which convolutions are fastest on every processor that was tried.

@@ -15,6 +15,9 @@ from stemeditor.nets.masking import Masking
 
 _LEAST: Final = 1e-8
 _RESOLUTIONS: Final = ((512, 128), (1024, 256), (2048, 512), (4096, 1024))
+_SPECTRUM: Final = (2048, 512)
+"""Window and hop at which networks from sound to sound are judged."""
+
 _MEL: Final = (2048, 512, 80)
 _FLOOR: Final = 1e-3
 _MOST_SDR_DB: Final = 30.0
@@ -48,9 +51,9 @@ class Outcome:
 
     @cached_property
     def true_spectra(self) -> Tensor:
-        """Complex (batch, stems, 2, bins, hops), at the transform of a network that draws masks."""
+        """Complex (batch, stems, 2, bins, hops), at the transform of the network if it has one."""
         with torch.no_grad():
-            spectra: Tensor = self._masking.front(self.stems)
+            spectra: Tensor = self._front(self.stems)
         return spectra
 
     @cached_property
@@ -73,6 +76,9 @@ class Outcome:
     @cached_property
     def spectra(self) -> Tensor:
         """Complex (batch, stems, 2, bins, hops)."""
+        if not isinstance(self.net, Masking):
+            front: Tensor = self._front(self.sound)
+            return front
         masks = self._masking.points.spread(torch.complex(*self.masks))
         return masks * torch.complex(*self.mix_parts).unsqueeze(1)
 
@@ -92,6 +98,12 @@ class Outcome:
         together[:, self._voice] = voice
         together[:, -1] = found.sum(dim=1) - voice
         return torch.where(self._joined.reshape(-1, *[1] * (found.ndim - 1)), together, found)
+
+    @cached_property
+    def _front(self) -> ComplexStft:
+        if isinstance(self.net, Masking):
+            return self.net.front
+        return ComplexStft(*_SPECTRUM).to(self.stems.device)
 
     @property
     def _masking(self) -> Masking:
@@ -124,6 +136,12 @@ def points(outcome: Outcome) -> Tensor:
     length: Tensor = ((error.clamp_min(0.0) + _LEAST * level) / level).sqrt()
     total: Tensor = (length * weights).mean()
     return total
+
+
+def magnitude_l1(outcome: Outcome) -> Tensor:
+    """Return the mean distance of magnitudes, relative to the song's level: of masks that leave phases alone."""
+    found, true = ((power(spectra) + _LEAST).sqrt() for spectra in (outcome.spectra, outcome.true_spectra))
+    return (found - true).abs().mean() / _spectral_level(outcome).sqrt().mean()
 
 
 def spectrum_l1(outcome: Outcome) -> Tensor:
@@ -197,6 +215,7 @@ def mel(outcome: Outcome) -> Tensor:
 
 LOSSES: Mapping[str, Callable[[Outcome], Tensor]] = {
     "points": points,
+    "magnitude_l1": magnitude_l1,
     "spectrum_l1": spectrum_l1,
     "spectrum_l2": spectrum_l2,
     "time_l1": time_l1,

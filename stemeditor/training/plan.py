@@ -11,6 +11,7 @@ from typing import Any, TypeVar, get_type_hints
 
 from stemeditor.errors import UserError
 from stemeditor.training.augment import Augmentation
+from stemeditor.training.corpus import RATE
 from stemeditor.training.songs import STEMS
 
 Row = TypeVar("Row")
@@ -23,16 +24,28 @@ class Net:
     Parameters
     ----------
     type
-        A key of `nets.checkpoint.NETS`.
+        A key of `nets.catalogue.KINDS`.
     arguments
         Of the network; how many stems it has is known.
     start
         A checkpoint of the same network whose weights it begins with; empty for random ones.
+    parts
+        Names of the parts whose weights alone are taken from there, of a network of the same family then; all if empty.
+    frozen
+        Whether these parts stay as they are.
+    ordered
+        Whether learned filters, if the network has some, are brought into the order of their frequency before.
+    rate
+        Of the sound it learns from, Hz; 44,100, or a whole part of that.
     """
 
     type: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
     start: str = ""
+    parts: tuple[str, ...] = ()
+    frozen: bool = False
+    ordered: bool = False
+    rate: int = RATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,16 +204,22 @@ def read(path: Path) -> Plan:
 
 def parsed(document: Mapping[str, Any]) -> Plan:
     """Return the plan of a document as `tomllib` gives it. Raises as `read`."""
-    from stemeditor.nets.checkpoint import NETS
+    from stemeditor.nets.catalogue import KINDS
     from stemeditor.training.losses import LOSSES
 
     plan = _row(Plan, document, "the configuration")
-    _known("network", plan.net.type, NETS)
+    _known("network", plan.net.type, KINDS)
     for name in plan.losses:
         _known("loss", name, LOSSES)
     _known("precision", plan.training.precision, ("auto", "float32", "bfloat16"))
     if not (plan.songs.corpus or plan.songs.data_sets or plan.songs.modules):
         raise UserError("The configuration names no songs.", "Give [songs] a corpus, data_sets, or modules.")
+    if plan.net.rate <= 0 or RATE % plan.net.rate:
+        raise UserError(f"Songs cannot be brought to {plan.net.rate} Hz.", f"{RATE} Hz, a half or a quarter of it.")
+    if (plan.net.parts or plan.net.ordered) and not plan.net.start:
+        raise UserError("Parts of a network can only be taken from one that is there.", "Give [net] a start.")
+    if plan.net.frozen and not plan.net.parts:
+        raise UserError("A network of which nothing may change learns nothing.", "Name the parts in [net].")
     for value, what in (
         (plan.training.steps, "steps"),
         (plan.training.batch, "batch"),

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -17,8 +17,10 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from stemeditor import memory
 from stemeditor.errors import FileProblem, UserError
 from stemeditor.nets import checkpoint
+from stemeditor.nets.conv_tasnet import ConvTasNet
 from stemeditor.nets.description import Description
-from stemeditor.nets.masking import Masking
+from stemeditor.nets.masking import Masking, Sharing
+from stemeditor.nets.sounding import Sounding
 from stemeditor.progress import Progress
 from stemeditor.training.bank import Bank, fits
 from stemeditor.training.corpus import RATE
@@ -35,6 +37,10 @@ _KEEP_EVERY_S = 120.0
 _ASKED_EVERY_S = 0.5
 _SMOOTH = 0.98
 _LEAST_POWER = 1e-5
+_INNER: Final[Mapping[type[nn.Module], str]] = {Sharing: "draw", Masking: "parts", Sounding: "separated"}
+"""What of a network is compiled, the narrower kinds first."""
+
+_FILTER_REACH = 32
 _VALIDATION_SEED = 0
 
 
@@ -103,10 +109,11 @@ class Trainer:
             fused=self.device.type == "cuda",
         )
         if training.compiled:
-            if not isinstance(self.net, Masking):
-                raise UserError(f"The network {plan.net.type} cannot be compiled.", "See [training].")
-            # The names of its weights stay.
-            self.net.draw = torch.compile(self.net.draw)  # type: ignore[method-assign]
+            # Without what surrounds it, which knows complex numbers; the names of its weights stay.
+            for kind, inner in _INNER.items():
+                if isinstance(self.net, kind):
+                    setattr(self.net, inner, torch.compile(getattr(self.net, inner)))
+                    break
         self._smooth: Tensor | None = None
         self._rows: list[dict[str, float]] = []
         plan.output.mkdir(parents=True, exist_ok=True)
@@ -132,7 +139,7 @@ class Trainer:
                     started = time.monotonic()
                     stems, joined = (torch.as_tensor(part).to(self.device) for part in coming.result())
                     coming = pool.submit(self._source.batch, self.step + 1)
-                    loss = self._learn(stems, joined)
+                    loss = self._learn(self._brought(stems), joined)
                     self.step += 1
                     self._smooth = loss if self._smooth is None else self._smooth.lerp(loss, 1 - _SMOOTH)
                     self.seconds += time.monotonic() - started
@@ -152,7 +159,18 @@ class Trainer:
         """Return the median SDR in dB of every stem on the songs kept for validation, of the averaged weights."""
         if self._watched is None:
             return {}
-        return medians(self.average, torch.from_numpy(self._watched.batch(0).stems), self.plan.stems, self.device)
+        stems = self._brought(torch.from_numpy(self._watched.batch(0).stems))
+        return medians(self.average, stems, self.plan.stems, self.device, self.plan.net.rate)
+
+    def _brought(self, stems: Tensor) -> Tensor:
+        """Return stems at the rate of the network; they still add up."""
+        rate = self.plan.net.rate
+        if rate == RATE:
+            return stems
+        from torchaudio.functional import resample
+
+        brought: Tensor = resample(stems, RATE, rate, lowpass_filter_width=_FILTER_REACH)
+        return brought
 
     def keep(self) -> None:
         """Write the state from which another trainer goes on."""
@@ -181,14 +199,28 @@ class Trainer:
             If it is not there, or another network's.
         """
         start, _ = checkpoint.load(path)
+        net = self.plan.net
+        if net.ordered:
+            if not isinstance(start, ConvTasNet):
+                raise UserError(f"“{path.name}” has no filters that could be ordered.", "See [net].")
+            start.order()
         grown = self.net.grown if isinstance(self.net, Masking) else ()
+        weights = start.state_dict()
+        if net.parts:
+            weights = {name: value for name, value in weights.items() if name.split(".")[0] in net.parts}
         try:
-            new, unknown = self.net.load_state_dict(start.state_dict(), strict=False)
-            fits = not unknown and all(name.startswith(grown) for name in new)
+            new, unknown = self.net.load_state_dict(weights, strict=False)
+            if net.parts:
+                fits = not unknown and {name.split(".")[0] for name in weights} == set(net.parts)
+            else:
+                fits = not unknown and all(name.startswith(grown) for name in new)
         except RuntimeError:
             fits = False
         if not fits:
             raise UserError(f"“{path.name}” holds another network than the plan's.", "See [net].")
+        if net.frozen:
+            for name, value in self.net.named_parameters():
+                value.requires_grad_(bool(net.parts) and name.split(".")[0] not in net.parts)
 
     def _resume(self) -> None:
         path = self.plan.output / STATE
@@ -251,7 +283,10 @@ class Trainer:
             "device": describe_device(self.device),
             "validation": {name: round(value, 2) for name, value in scores.items()},
         }
-        checkpoint.save(path, self.average, Description(plan.net.type, self._arguments, plan.stems, RATE, provenance))
+        description = Description(
+            plan.net.type, self._arguments, plan.stems, plan.net.rate, provenance, plan.training.seconds
+        )
+        checkpoint.save(path, self.average, description)
 
 
 def schedule(step: int, plan: Plan) -> float:
@@ -262,7 +297,9 @@ def schedule(step: int, plan: Plan) -> float:
     return min(1.0, rising, falling)
 
 
-def medians(net: nn.Module, stems: Tensor, names: tuple[str, ...], device: torch.device) -> dict[str, float]:
+def medians(
+    net: nn.Module, stems: Tensor, names: tuple[str, ...], device: torch.device, rate: int = RATE
+) -> dict[str, float]:
     """Return stem -> median over windows of one second of the plain signal-to-distortion ratio, dB.
 
     Windows in which the true stem is below -50 dBFS do not count.
@@ -277,14 +314,16 @@ def medians(net: nn.Module, stems: Tensor, names: tuple[str, ...], device: torch
         Of the stems.
     device
         Where the network is.
+    rate
+        Of the sound, Hz.
     """
     ratios = []
     with torch.inference_mode():
         for song in stems:
             found = net(song.sum(dim=0, keepdim=True).to(device))[0].to("cpu")
-            error, power = (value.square().unfold(-1, RATE, RATE).sum(dim=(1, 3)) for value in (found - song, song))
+            error, power = (value.square().unfold(-1, rate, rate).sum(dim=(1, 3)) for value in (found - song, song))
             ratio = 10 * torch.log10(power / (error + _LEAST_POWER) + _LEAST_POWER)
-            ratios.append(torch.where(power / (2 * RATE) > _LEAST_POWER, ratio, torch.nan))
+            ratios.append(torch.where(power / (2 * rate) > _LEAST_POWER, ratio, torch.nan))
     middle = torch.nanmedian(torch.cat(ratios, dim=1), dim=1).values
     return {name: float(value) for name, value in zip(names, middle, strict=True)}
 
@@ -343,6 +382,7 @@ def write_curves(folder: Path, rows: list[dict[str, float]]) -> None:
 
 def _groups(net: nn.Module, decay: float) -> list[dict[str, Any]]:
     """Return parameters with and without weight decay: vectors are shifts and scales, and have none."""
-    matrices = [value for value in net.parameters() if value.ndim > 1]
-    vectors = [value for value in net.parameters() if value.ndim <= 1]
+    learning = [value for value in net.parameters() if value.requires_grad]
+    matrices = [value for value in learning if value.ndim > 1]
+    vectors = [value for value in learning if value.ndim <= 1]
     return [{"params": matrices, "weight_decay": decay}, {"params": vectors, "weight_decay": 0.0}]

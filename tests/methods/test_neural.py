@@ -15,12 +15,13 @@ from stemeditor.errors import FileProblem, UserError
 from stemeditor.methods import device, exported, neural, processor, registry, runner
 from stemeditor.methods.placed import Placed
 from stemeditor.nets import checkpoint
+from stemeditor.nets.catalogue import KINDS
 from stemeditor.nets.description import Description, describe
 from stemeditor.progress import Silent
 from stemeditor.settings import Settings
 from tests.helpers.card import put
 from tests.helpers.sounds import music
-from tests.nets.test_nets import SMALL, small
+from tests.nets.test_nets import SMALL, any_net, small
 
 
 def separated(key: str, samples: np.ndarray, rate: int = 44100) -> dict[str, np.ndarray]:
@@ -67,6 +68,42 @@ def test_an_own_network_can_be_chosen_and_its_stems_add_up(own_network: Path) ->
     assert tuple(stems) == info.stems
     assert np.abs(sum(stems.values()) - song).max() < 1e-5
     assert all(np.abs(stem).max() > 1e-4 for stem in stems.values())
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_network_of_any_kind_can_be_chosen_and_prepared(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "trained.safetensors"
+    description = Description(name, SMALL[name], ("vocals", "drums", "bass", "other"), 22050, seconds=1.0)
+    checkpoint.save(path, any_net(name), description)
+    key = neural.install(path, "lesson")
+    info = registry.info(key)
+    assert info.rate == 22050
+    assert info.segment_s == (10.0 if KINDS[name].masks else 4.0)
+    assert KINDS[name].name in info.sentence
+    Settings(settings.file()).set("exact", True)
+    song = breathing(5.5)
+    before = separated(key, song)
+    assert np.abs(sum(before.values()) - song).max() < 1e-5
+    assert all(np.abs(stem).max() > 1e-4 for stem in before.values())
+    loudest = max(np.abs(stem).max() for stem in before.values())
+    if processor.package() is not None:
+        neural.own(key).prepare()
+        neural._engine.cache_clear()
+        after = separated(key, song)
+        assert neural.own(key).program == ("OpenVINO, f32" if KINDS[name].exported else "PyTorch on cpu")
+        assert max(np.abs(before[stem] - after[stem]).max() for stem in before) < 1e-4 * max(loudest, 1.0)
+    put("cuda", monkeypatch)
+    there = separated(key, song)
+    assert max(np.abs(before[stem] - there[stem]).max() for stem in before) < 1e-4 * max(loudest, 1.0)
+
+
+def test_a_network_of_an_unknown_kind_is_refused_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "later.safetensors"
+    checkpoint.save(path, small("unet"), Description("transformer", {}, ("vocals",)))
+    with pytest.raises(FileProblem, match="this version does not know"):
+        neural.install(path, "later")
 
 
 def test_a_network_that_is_trained_anew_is_heard_at_once(own_network: Path, tmp_path: Path) -> None:

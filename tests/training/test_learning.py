@@ -13,7 +13,10 @@ from scipy.io import wavfile
 from stemeditor.cli.learning import gathered
 from stemeditor.errors import Cancelled, FileProblem, UserError
 from stemeditor.nets import checkpoint
-from stemeditor.nets.description import describe
+from stemeditor.nets.catalogue import KINDS
+from stemeditor.nets.conv_tasnet import ConvTasNet
+from stemeditor.nets.description import Description, describe
+from stemeditor.nets.masking import Masking
 from stemeditor.progress import Silent, Stoppable
 from stemeditor.training import augment, bank, console, library, plan, trainer
 from stemeditor.training.augment import Augmentation
@@ -23,7 +26,7 @@ from stemeditor.training.dataset import Examples
 from stemeditor.training.losses import LOSSES, Outcome, weighted
 from stemeditor.training.plan import Net, Plan, Songs, Training, Validation
 from stemeditor.training.trainer import Trainer
-from tests.nets.test_nets import SMALL, small
+from tests.nets.test_nets import SMALL, any_net, small
 
 NAMES = ("vocals", "drums", "bass", "other")
 STILL = Augmentation(**dict.fromkeys((row.name for row in fields(Augmentation)), 0.0))
@@ -305,10 +308,14 @@ def test_a_loss_is_least_for_the_truth_and_grows_with_the_error(name: str) -> No
 
 
 @pytest.mark.parametrize("name", LOSSES)
-@pytest.mark.parametrize("net", ["unet", "band_split"])
+@pytest.mark.parametrize("net", KINDS)
 def test_every_loss_reaches_every_network(name: str, net: str) -> None:
     true = torch.from_numpy(np.stack([tones(0, 0.4)]))
-    made = small(net).train()
+    made = any_net(net).train()
+    if name == "points" and not KINDS[net].masks:
+        with pytest.raises(ValueError, match="draw masks"):
+            weighted(Outcome(made, true), {name: 1.0})
+        return
     loss = weighted(Outcome(made, true), {name: 2.0})
     loss.backward()
     assert torch.isfinite(loss)
@@ -467,6 +474,75 @@ def test_a_training_may_begin_with_the_weights_of_another(songs: list[Path], tmp
         Trainer(other, songs, "cpu")
 
 
+@pytest.mark.parametrize("name", KINDS)
+def test_every_network_can_be_trained(name: str, songs: list[Path], tmp_path: Path) -> None:
+    loss = {"points" if KINDS[name].masks else "time_l1": 1.0}
+    told = replace(a_plan(tmp_path, steps=3), net=Net(name, SMALL[name], rate=22050), losses=loss)
+    made = Trainer(told, songs, "cpu")
+    before = [value.clone() for value in made.net.parameters()]
+    made.run(Silent())
+    assert any(not torch.equal(a, b) for a, b in zip(before, made.net.parameters(), strict=True))
+    net, description = checkpoint.load(tmp_path / trainer.BEST)
+    assert (description.net, description.rate, description.seconds) == (name, 22050, 0.5)
+    if isinstance(net, Masking):
+        assert (description.window, description.hop, description.points) == (
+            net.front.window,
+            net.front.hop,
+            net.points.groups,
+        )
+
+
+def test_songs_are_brought_to_the_rate_of_the_network(songs: list[Path], tmp_path: Path) -> None:
+    at = np.arange(8820) / RATE
+    low, high = (np.sin(2 * np.pi * frequency * at) for frequency in (3000, 15000))
+    stems = torch.from_numpy(np.stack([np.stack([low, high])] * 4)[None].astype(np.float32))
+    told = replace(a_plan(tmp_path), net=Net("wave_unet", SMALL["wave_unet"], rate=22050))
+    brought = Trainer(told, songs, "cpu")._brought(stems)
+    assert brought.shape == (1, 4, 2, 4410)
+    assert brought[0, 0, 0, 200:-200].numpy() == pytest.approx(low[::2][200:-200], abs=2e-3)
+    # What would fold is gone.
+    assert brought[0, 0, 1, 200:-200].abs().max() < 2e-3
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+def test_filters_of_one_network_are_taken_by_another_and_stay(ordered: bool, songs: list[Path], tmp_path: Path) -> None:
+    """The published M5 and M6: bands on the filters of a network without any."""
+    plain = {**SMALL["conv_tasnet"], "bands": 1, "whole": False}
+    path = tmp_path / "m1.safetensors"
+    description = Description("conv_tasnet", plain, NAMES)
+    checkpoint.save(path, any_net("conv_tasnet", bands=1, whole=False), description, half=False)
+    parts = ("encoder", "decoder")
+    net = Net("conv_tasnet", {**plain, "bands": 2}, str(path), parts, frozen=True, ordered=ordered, rate=22050)
+    told = replace(a_plan(tmp_path / "m5", steps=2), net=net, losses={"time_l1": 1.0})
+    made = Trainer(told, songs, "cpu")
+    first, _ = checkpoint.load(path)
+    assert isinstance(first, ConvTasNet)
+    if ordered:
+        first.order()
+    before = {name: value.clone() for name, value in made.net.state_dict().items()}
+    made.run(Silent())
+    for name, value in made.net.state_dict().items():
+        taken = name.split(".")[0] in parts
+        assert torch.equal(value, first.state_dict()[name] if taken else before[name]) == taken, name
+    for wrong, words in (
+        (replace(net, parts=("encoder", "head")), "another network"),
+        (replace(net, arguments={**plain, "features": 8}), "another network"),
+    ):
+        with pytest.raises(UserError, match=words):
+            Trainer(replace(told, net=wrong, output=tmp_path / "wrong"), songs, "cpu")
+    checkpoint.save(path, small("unet"), Description("unet", SMALL["unet"], NAMES))
+    with pytest.raises(UserError, match="no filters" if ordered else "another network"):
+        Trainer(replace(told, output=tmp_path / "wrong"), songs, "cpu")
+
+
+def test_the_published_filters_alone_do_not_learn() -> None:
+    """M5 and M6 learn 6,562,400 weights: those of M2 without its filters."""
+    with torch.device("meta"):
+        net = ConvTasNet(stems=2, bands=2)
+    learning = [value for name, value in net.named_parameters() if name.split(".")[0] not in ("encoder", "decoder")]
+    assert sum(value.numel() for value in learning) == 6_562_400
+
+
 def test_a_compiled_network_learns_the_same(songs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[object] = []
 
@@ -527,7 +603,7 @@ def test_the_plan_that_is_shipped_is_read(tmp_path: Path) -> None:
     from stemeditor import paths
 
     shipped = plan.read(paths.resource("training", "default.toml"))
-    assert shipped.net.type in checkpoint.NETS
+    assert shipped.net.type in KINDS
     assert shipped.losses == {"points": 1.0}
     made = checkpoint.build(shipped.net.type, shipped.net.arguments)
     assert sum(value.numel() for value in made.parameters()) < 6e6
@@ -542,6 +618,9 @@ WRONG: list[tuple[Callable[[dict[str, dict[str, object]]], object], str]] = [
     (lambda document: document.update(training={"precision": "double"}), "no precision"),
     (lambda document: document["songs"].update(corpus=""), "names no songs"),
     (lambda document: document.pop("net"), "has no “net”"),
+    (lambda document: document["net"].update(rate=32000), "cannot be brought to 32000 Hz"),
+    (lambda document: document["net"].update(parts=["encoder"]), "one that is there"),
+    (lambda document: document["net"].update(start="a", frozen=True), "learns nothing"),
     (lambda document: document.update(net=3), "“net” cannot be 3"),
     (lambda document: document["songs"].update(data_sets="musdb"), "“data_sets” cannot be"),
     (lambda document: document["songs"].update(count=True), "“count” cannot be True"),

@@ -8,7 +8,20 @@ from pathlib import Path
 
 from stemeditor import memory, threads
 
-VERBS = ("compare", "demo", "doctor", "evaluate", "methods", "models", "parts", "separate", "smoke", "songs", "train")
+VERBS = (
+    "compare",
+    "demo",
+    "doctor",
+    "evaluate",
+    "methods",
+    "models",
+    "networks",
+    "parts",
+    "separate",
+    "smoke",
+    "songs",
+    "train",
+)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -19,7 +19,7 @@ import typer
 
 from stemeditor import __version__, paths
 from stemeditor.cli import learning, models, scoring
-from stemeditor.cli.terminal import bars, say
+from stemeditor.cli.terminal import bars, listing, say, show
 from stemeditor.errors import Cancelled, UserError
 from stemeditor.progress import Part, Progress
 
@@ -124,6 +124,7 @@ def _app(open_window: OpenWindow, run_smoke: RunSmoke) -> typer.Typer:
     app.command()(scoring.compare)
     app.command()(scoring.parts)
     app.command()(learning.train)
+    app.command()(learning.networks)
     app.command()(learning.songs)
     app.add_typer(models.app, name="models")
     app.command()(doctor)
@@ -231,22 +232,15 @@ def methods(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON
         ]
         print(json.dumps(rows, indent=1, ensure_ascii=False))
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
     for family in dict.fromkeys(info.family for info in infos):
-        table = Table(box=None, pad_edge=False, show_edge=False, show_header=False, padding=(0, 2, 0, 0))
-        table.add_column(no_wrap=True, width=18)
-        table.add_column(overflow="fold")
+        table = listing()
         for info in (info for info in infos if info.family == family):
             needs = "; needs a stereo song" if info.stereo else ""
             lacking = registry.missing(info.key)
             needs += f"; get it with: {lacking.command}" if lacking else ""
             key = f"{info.key} *" if info.key == registry.default() else info.key
             table.add_row(key, f"{info.sentence} [dim]({', '.join(info.stems)}; {info.speed:.0f}x{needs})[/dim]")
-        console.print(f"[bold]{family.capitalize()}[/bold]")
-        console.print(table)
+        show(table, family.capitalize())
     print("* the default. Speed is seconds of song a second on two cores. Sources: `stemeditor methods --json`.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stemeditor import paths
-from stemeditor.cli.terminal import bars, say
+from stemeditor.cli.terminal import bars, listing, say, show
 from stemeditor.errors import UserError
 from stemeditor.progress import Part, Progress
 
@@ -69,6 +70,24 @@ def train(
         print(f"It can be chosen as {key}, here and in the window.")
 
 
+def networks(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False) -> None:
+    """List the networks that can be trained; a configuration names one as its type."""
+    from stemeditor.nets.catalogue import KINDS
+
+    if as_json:
+        rows = [
+            {"key": key, "name": kind.name, "sentence": kind.sentence, "source": kind.source, "speed": kind.speed}
+            for key, kind in KINDS.items()
+        ]
+        print(json.dumps(rows, indent=1, ensure_ascii=False))
+        return
+    table = listing()
+    for key, kind in KINDS.items():
+        table.add_row(key, f"{kind.name}. {kind.sentence} [dim]({kind.speed:.3g}x; {kind.source})[/dim]")
+    show(table)
+    print("Speed is seconds of song a second on two cores, of a network of the usual size.")
+
+
 def songs(
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the songs.", metavar="DIR")],
     corpus: Annotated[str, typer.Option("--corpus", help="Folder of recordings and scores.", metavar="DIR")],
@@ -99,19 +118,20 @@ def gathered(plan: Plan, progress: Progress) -> tuple[list[Path], list[Path]]:
 
     source = plan.songs
     files: list[Path] = []
+    kept = library.of_stems(source.folder, plan.stems)
     for name in source.data_sets:
         files += library.convert(
-            source.folder, datasets.find(Path(name)), plan.stems, paths.cache_folder() / "session", progress
+            kept, datasets.find(Path(name)), plan.stems, paths.cache_folder() / "session", progress
         )
     if source.modules:
-        for path in library.play(source.folder, Path(source.modules).expanduser(), plan.stems, progress):
+        for path in library.play(kept, Path(source.modules).expanduser(), plan.stems, progress):
             files += [path] * max(round(library.seconds(path) / source.seconds), 1)
     if source.corpus:
         recipe = Recipe(
             Path(source.corpus).expanduser(), source.seconds, source.sound_fonts, source.codecs, source.electronic
         )
-        folder = source.folder / "made"
-        library.make(folder, recipe, source.seed, source.count, progress)
+        folder = kept / "made"
+        library.make(folder, recipe, source.seed, source.count, progress, stems=plan.stems)
         files += [library.song_path(folder, number) for number in range(source.count)]
     if not files:
         raise UserError("There are no songs to learn from.", "Give [songs] a corpus, data_sets, or modules.")

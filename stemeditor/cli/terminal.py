@@ -5,15 +5,38 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stemeditor.methods.base import Remark
 from stemeditor.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def say(text: str) -> None:
     """Print one line on stderr."""
     print(f"stemeditor: {' '.join(text.split())}", file=sys.stderr)
+
+
+def listing() -> Table:
+    """Return an empty table of keys and what is to be said of them."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, show_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True, width=18)
+    table.add_column(overflow="fold")
+    return table
+
+
+def show(table: Table, head: str = "") -> None:
+    """Print a table on stdout, under a head if it has one."""
+    from rich.console import Console
+
+    console = Console()
+    if head:
+        console.print(f"[bold]{head}[/bold]")
+    console.print(table)
 
 
 class _Spoken(Silent):

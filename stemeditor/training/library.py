@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import asdict
 from functools import lru_cache
@@ -39,7 +39,15 @@ def song_path(folder: Path, number: int) -> Path:
     return folder / f"{number:06d}.npy"
 
 
-def make(folder: Path, recipe: Recipe, seed: int, count: int, progress: Progress, processes: int = 0) -> None:
+def make(
+    folder: Path,
+    recipe: Recipe,
+    seed: int,
+    count: int,
+    progress: Progress,
+    processes: int = 0,
+    stems: Sequence[str] = STEMS,
+) -> None:
     """Make the songs 0 to `count` - 1 that are not there yet.
 
     Parameters
@@ -54,6 +62,8 @@ def make(folder: Path, recipe: Recipe, seed: int, count: int, progress: Progress
         Told after every song; stopping loses the songs in the making only.
     processes
         How many songs are made at once; as many as there are processors by default.
+    stems
+        What the network gives, in order; see `joined`.
 
     Raises
     ------
@@ -68,7 +78,7 @@ def make(folder: Path, recipe: Recipe, seed: int, count: int, progress: Progress
         return
     pool = ProcessPoolExecutor(processes or os.cpu_count() or 1, mp_context=get_context("spawn"))
     try:
-        pending = {pool.submit(_make, folder, recipe, seed, number) for number in missing}
+        pending = {pool.submit(_make, folder, recipe, seed, number, tuple(stems)) for number in missing}
         while pending:
             finished, pending = wait(pending, timeout=_WAIT_S, return_when=FIRST_COMPLETED)
             for one in finished:
@@ -93,9 +103,27 @@ def _band(recipe: Recipe, seed: int) -> Band:
     return Band(recipe, seed)
 
 
-def _make(folder: Path, recipe: Recipe, seed: int, number: int) -> None:
-    stems = _band(recipe, seed).song(number)
-    _write(song_path(folder, number), np.stack([stems[name] for name in STEMS]))
+def _make(folder: Path, recipe: Recipe, seed: int, number: int, stems: tuple[str, ...]) -> None:
+    _write(song_path(folder, number), joined(_band(recipe, seed).song(number), stems))
+
+
+def joined(sounds: Mapping[str, Samples], stems: Sequence[str]) -> Samples:
+    """Return (stems, 2, frames) of sounds by name, (channels, frames) each.
+
+    Those that the network does not give are added to the last, "other" or "accompaniment" as a rule; stems that are not
+    there are silent.
+    """
+    found = np.zeros((len(stems), 2, next(iter(sounds.values())).shape[-1]), np.float32)
+    for name, sound in sounds.items():
+        found[stems.index(name) if name in stems else -1] += to_channels(np.asarray(sound), 2)
+    return found
+
+
+def of_stems(folder: Path, stems: Sequence[str]) -> Path:
+    """Return the folder, in one of all songs, of those that are kept with such stems: files only tell how many."""
+    if tuple(stems) == STEMS:
+        return folder
+    return folder / "-".join("".join(one if one.isalnum() else "_" for one in name) for name in stems)
 
 
 def open_song(path: Path) -> np.memmap[tuple[int, ...], np.dtype[np.int16]]:
@@ -114,8 +142,7 @@ def convert(
 ) -> list[Path]:
     """Return songs with true stems as files of the same kind, converted if they are not there yet.
 
-    Stems that the network does not give are added to the last one, "other" as a rule; those that a song does not have
-    are silent.
+    The folder holds songs of such stems only; see `of_stems` and `joined`.
 
     Parameters
     ----------
@@ -139,10 +166,7 @@ def convert(
         path = folder / f"{sha256(''.join(source).encode()).hexdigest()[:16]}.npy"
         if not path.is_file():
             song = datasets.load(reference, session, progress)
-            sound = np.zeros((len(stems), 2, song.song.frames), np.float32)
-            for name, stem in song.stems.items():
-                at = stems.index(name) if name in stems else len(stems) - 1
-                sound[at] += to_channels(np.asarray(stem.samples), 2)
+            sound = joined({name: stem.samples for name, stem in song.stems.items()}, stems)
             if song.song.rate != RATE:
                 flat = resample(sound.reshape(2 * len(stems), -1), song.song.rate, RATE)
                 sound = flat.reshape(len(stems), 2, -1)
@@ -236,8 +260,12 @@ def seconds(path: Path) -> float:
 
 
 def _write(path: Path, sound: Samples) -> None:
-    """Write (stems, 2, frames) as int16; under another name first, so that a song that is there is whole."""
+    """Write (stems, 2, frames) as int16; under another name first, so that a song that is there is whole.
+
+    Stems that go beyond full scale, which one and another may do where the song does not, are turned down alike.
+    """
+    sound = sound / max(float(np.abs(sound).max(initial=0.0)), 1.0)
     temporary = path.with_suffix(f".{os.getpid()}.part")
     with temporary.open("wb") as file:
-        np.save(file, np.round(np.clip(sound, -1.0, 1.0) * FULL_SCALE).astype(np.int16))
+        np.save(file, np.round(sound * FULL_SCALE).astype(np.int16))
     temporary.replace(path)

@@ -16,6 +16,9 @@ from stemeditor.training.songs import STEMS
 
 Row = TypeVar("Row")
 
+_WHOLE = ("net", "losses")
+"""Tables that say nothing by halves."""
+
 
 @dataclass(frozen=True, slots=True)
 class Net:
@@ -188,18 +191,35 @@ class Plan:
 def read(path: Path) -> Plan:
     """Return the plan in a TOML file. Relative folders in it are relative to the current folder.
 
+    What it does not say is as in the file beside it that it names as `like`, if it names one: tables line by line, but
+    which network and which losses only as a whole.
+
     Raises
     ------
     UserError
         If it cannot be read, or names something that a plan does not have.
     """
+    return parsed(_document(path))
+
+
+def _document(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
     try:
         document = tomllib.loads(path.read_text("utf-8"))
     except OSError as problem:
         raise UserError(f"“{path}” cannot be read ({problem.strerror}).", "Name a training configuration.") from problem
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise UserError(f"“{path.name}” is no TOML ({problem}).", "Mend that line.") from problem
-    return parsed(document)
+    like = document.pop("like", "")
+    if not like:
+        return document
+    if path in seen or not isinstance(like, str):
+        raise UserError(f"“{path.name}” cannot be like “{like}”.", "Name another configuration beside it.")
+    found = _document(path.parent / like, (*seen, path))
+    for name, value in document.items():
+        before = found.get(name)
+        joins = isinstance(value, dict) and isinstance(before, dict) and name not in _WHOLE
+        found[name] = {**before, **value} if joins and before else value
+    return found
 
 
 def parsed(document: Mapping[str, Any]) -> Plan:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from scipy.io import wavfile
 
+from stemeditor import paths
 from stemeditor.cli.learning import gathered
 from stemeditor.errors import Cancelled, FileProblem, UserError
 from stemeditor.nets import checkpoint
@@ -599,14 +600,42 @@ def test_medians_are_those_of_the_windows_that_sound() -> None:
 # --- plans
 
 
-def test_the_plan_that_is_shipped_is_read(tmp_path: Path) -> None:
-    from stemeditor import paths
-
+def test_the_plan_that_is_shipped_is_read() -> None:
     shipped = plan.read(paths.resource("training", "default.toml"))
     assert shipped.net.type in KINDS
     assert shipped.losses == {"points": 1.0}
     made = checkpoint.build(shipped.net.type, shipped.net.arguments)
     assert sum(value.numel() for value in made.parameters()) < 6e6
+
+
+@pytest.mark.parametrize("name", [name for name in KINDS if name not in ("unet", "band_split")])
+def test_every_published_network_has_a_plan_like_the_one_that_is_shipped(name: str) -> None:
+    shipped, found = (plan.read(paths.resource("training", f"{stem}.toml")) for stem in ("default", name))
+    assert found.net.type == name
+    assert found.songs == shipped.songs
+    assert found.augmentation == shipped.augmentation
+    assert found.losses != shipped.losses
+    assert found.training.seed == shipped.training.seed
+    assert found.training.steps > shipped.training.steps
+    assert found.output.name == name
+    assert found.provenance["name"] != shipped.provenance["name"]
+    with torch.device("meta"):
+        checkpoint.build(name, found.net.arguments)
+
+
+def test_a_plan_is_like_another_or_says_why_not(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text('like = "b.toml"\n[training]\nsteps = 7\n[losses]\nmel = 1.0', "utf-8")
+    (tmp_path / "b.toml").write_text(
+        'output = "out"\n[net]\ntype = "unet"\n[songs]\nfolder = "songs"\ncorpus = "corpus"\n[training]\nbatch = 3\n'
+        "[losses]\npoints = 1.0",
+        "utf-8",
+    )
+    found = plan.read(tmp_path / "a.toml")
+    assert (found.training.steps, found.training.batch, dict(found.losses)) == (7, 3, {"mel": 1.0})
+    for like, words in (("a.toml", "cannot be like"), ("c.toml", "cannot be read")):
+        (tmp_path / "a.toml").write_text(f'like = "{like}"', "utf-8")
+        with pytest.raises(UserError, match=words):
+            plan.read(tmp_path / "a.toml")
 
 
 WRONG: list[tuple[Callable[[dict[str, dict[str, object]]], object], str]] = [

@@ -210,6 +210,19 @@ def test_songs_are_made_once_and_the_same_by_any_number_of_processes(corpus_fold
     assert np.abs(there - np.stack([here[name] for name in STEMS])).max() < 1e-4
     with pytest.raises(UserError, match="another recipe"):
         library.make(tmp_path / "a", recipe, 4, 2, Silent())
+    # A network that gives less hears the same song.
+    names = ("vocals", "the rest")
+    folder = library.of_stems(tmp_path, names)
+    assert folder == tmp_path / "vocals-the_rest"
+    library.make(folder, recipe, 3, 2, Silent(), processes=1, stems=names)
+    less = library.as_float(library.open_song(library.song_path(folder, 1)))
+    assert less.shape == (2, 2, 4 * RATE)
+    # All but the voice goes beyond full scale where the song does not: both are turned down.
+    loudest = np.abs(there[1:].sum(axis=0)).max()
+    assert loudest > 1
+    assert np.abs(less).max() == pytest.approx(1.0)
+    assert np.abs(less * loudest - np.stack([there[0], there[1:].sum(axis=0)])).max() < 2e-4
+    assert library.of_stems(tmp_path, STEMS) == tmp_path
 
 
 def test_making_can_be_stopped(corpus_folder: Path, tmp_path: Path) -> None:

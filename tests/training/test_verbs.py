@@ -1,10 +1,13 @@
 """The verbs that teach, as a person types them."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from stemeditor import cli
+from stemeditor.methods import registry
+from stemeditor.nets.catalogue import KINDS
 from stemeditor.nets.description import describe
 from stemeditor.training import trainer
 
@@ -56,6 +59,30 @@ def test_one_command_makes_songs_learns_and_goes_on(
     found = describe(tmp_path / "out" / trainer.BEST)
     assert found.provenance["licence"] == "CC0"
     assert found.provenance["device"].startswith("cpu")
+
+
+def test_a_network_of_two_stems_is_trained_and_kept(
+    corpus_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "small.toml"
+    text = CONFIG.format(folder=tmp_path, corpus=corpus_folder, steps=2)
+    text = text.replace('type = "unet"', 'type = "wave_unet"\nrate = 22050').replace(
+        "widths = [4, 6], kernel = 3", "levels = 4"
+    )
+    config.write_text('stems = ["vocals", "accompaniment"]\n' + text + "[losses]\ntime_l1 = 1.0\n")
+    assert run("train", config, "--device", "cpu", "--install", "two") == 0
+    assert "chosen as own:two" in capsys.readouterr().out
+    info = registry.info("own:two")
+    assert info.stems == ("vocals", "accompaniment")
+    assert (info.rate, info.segment_s) == (22050, 4.0)
+
+
+def test_the_networks_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("networks", "--json") == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["key"] for row in rows] == list(KINDS)
+    assert run("networks") == 0
+    assert "conv_tasnet" in capsys.readouterr().out
 
 
 def test_a_training_without_its_corpus_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,15 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stemeditor import paths
-from stemeditor.cli.terminal import bars, listing, say, show
-from stemeditor.errors import UserError
-from stemeditor.progress import Part, Progress
+from stemeditor.cli.terminal import bars, listing, show
+from stemeditor.progress import Part
 
 if TYPE_CHECKING:
-    from stemeditor.training.plan import Plan
-
-_SHARE_OF_MAKING = 0.1
+    pass
 
 _Corpus = Annotated[str, typer.Option("--corpus", help="Folder of recordings and scores.", metavar="DIR")]
 _Songs = Annotated[Path | None, typer.Option("--songs", help="Folder where made songs are kept.", metavar="DIR")]
@@ -38,6 +34,7 @@ def train(
     ] = "",
 ) -> None:
     """Train a network. Stop it at any moment: the same command goes on from there."""
+    from stemeditor.training.gathering import SHARE_OF_GATHERING, gathered
     from stemeditor.training.plan import read
 
     plan = read(config)
@@ -49,13 +46,14 @@ def train(
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with bars(False) as bar, bar(config.stem) as progress:
-            files, backings = gathered(plan, Part(progress, 0.0, _SHARE_OF_MAKING))
+            files, backings = gathered(plan, Part(progress, 0.0, SHARE_OF_GATHERING))
             if make_only:
                 return
-            from stemeditor.training.trainer import BEST, CURVES, FIGURE, LAST, Trainer
+            from stemeditor.training.curves import BEST, CURVES, FIGURE, LAST
+            from stemeditor.training.trainer import Trainer
 
             trainer = Trainer(plan, files, device, backings)
-            trainer.run(Part(progress, _SHARE_OF_MAKING, 1.0))
+            trainer.run(Part(progress, SHARE_OF_GATHERING, 1.0))
     finally:
         signal.signal(signal.SIGTERM, before)
     names = ", ".join((BEST, LAST, CURVES, FIGURE))
@@ -108,36 +106,3 @@ def songs(
         files = [library.song_path(output / "arrays", number) for number in range(count)]
         pages = sheet.write(files, output, Part(progress, 0.8, 1.0))
     print(f"{count} songs and {pages} sheets are in {output}")
-
-
-def gathered(plan: Plan, progress: Progress) -> tuple[list[Path], list[Path]]:
-    """Return the songs of a plan and its recordings without a voice, as files, made if they are not there yet."""
-    from stemeditor.evaluation import datasets
-    from stemeditor.training import library
-    from stemeditor.training.songs import Recipe
-
-    source = plan.songs
-    files: list[Path] = []
-    kept = library.of_stems(source.folder, plan.stems)
-    for name in source.data_sets:
-        files += library.convert(
-            kept, datasets.find(Path(name)), plan.stems, paths.cache_folder() / "session", progress
-        )
-    if source.modules:
-        for path in library.play(kept, Path(source.modules).expanduser(), plan.stems, progress):
-            files += [path] * max(round(library.seconds(path) / source.seconds), 1)
-    if source.corpus:
-        recipe = Recipe(
-            Path(source.corpus).expanduser(), source.seconds, source.sound_fonts, source.codecs, source.electronic
-        )
-        folder = kept / "made"
-        library.make(folder, recipe, source.seed, source.count, progress, stems=plan.stems)
-        files += [library.song_path(folder, number) for number in range(source.count)]
-    if not files:
-        raise UserError("There are no songs to learn from.", "Give [songs] a corpus, data_sets, or modules.")
-    if source.data_sets and not source.corpus:
-        say(f"{len(files)} songs with true stems")
-    backings = []
-    if source.backings:
-        backings = library.recordings(source.folder, Path(source.backings).expanduser(), progress)
-    return files, backings

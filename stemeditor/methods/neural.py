@@ -194,6 +194,18 @@ def own_keys() -> tuple[str, ...]:
     return tuple(found)
 
 
+def check_name(name: str) -> None:
+    """Do nothing if this can be the name of a network.
+
+    Raises
+    ------
+    UserError
+        If it cannot: a file is called like it.
+    """
+    if not name or Path(name).name != name or name.startswith(".") or set(name) & set('<>:"/\\|?*'):
+        raise UserError(f"“{name}” cannot be the name of a network.", "Use letters and digits.")
+
+
 def install(path: Path, name: str) -> str:
     """Keep a checkpoint among a person's own networks, in place of one of that name, and return its key.
 
@@ -203,8 +215,7 @@ def install(path: Path, name: str) -> str:
         If it is no network, or the name cannot be that of a file.
     """
     describe(path)
-    if not name or Path(name).name != name or name.startswith("."):
-        raise UserError(f"“{name}” cannot be the name of a network.", "Use letters and digits.")
+    check_name(name)
     folder = own_folder()
     folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f"{name}.part"

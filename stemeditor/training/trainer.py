@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -22,16 +21,13 @@ from stemeditor.nets.description import Description
 from stemeditor.nets.masking import Masking, Sharing
 from stemeditor.nets.sounding import Sounding
 from stemeditor.progress import Progress
+from stemeditor.training import curves
 from stemeditor.training.bank import Bank, fits
 from stemeditor.training.corpus import RATE
+from stemeditor.training.curves import BEST, LAST, STATE, Watched
 from stemeditor.training.dataset import VOICE, Examples
 from stemeditor.training.losses import Outcome, weighted
 from stemeditor.training.plan import Plan
-
-STATE = "state.pt"
-BEST, LAST = "best.safetensors", "last.safetensors"
-CURVES = "curves.csv"
-FIGURE = "curves.png"
 
 _KEEP_EVERY_S = 120.0
 _ASKED_EVERY_S = 0.5
@@ -115,7 +111,7 @@ class Trainer:
                     setattr(self.net, inner, torch.compile(getattr(self.net, inner)))
                     break
         self._smooth: Tensor | None = None
-        self._rows: list[dict[str, float]] = []
+        self._looks: list[Watched] = []
         plan.output.mkdir(parents=True, exist_ok=True)
         if (plan.output / STATE).is_file():
             self._resume()
@@ -144,7 +140,7 @@ class Trainer:
                     self._smooth = loss if self._smooth is None else self._smooth.lerp(loss, 1 - _SMOOTH)
                     self.seconds += time.monotonic() - started
                     if self.step % self.plan.validation.every == 0 or self.step == total:
-                        self._watch()
+                        progress.post(self._watch())
                     if time.monotonic() - kept > _KEEP_EVERY_S:
                         self.keep()
                         kept = time.monotonic()
@@ -180,7 +176,7 @@ class Trainer:
             "seconds": self.seconds,
             "best": self.best,
             "smooth": None if self._smooth is None else float(self._smooth),
-            "rows": self._rows,
+            "rows": [look.row for look in self._looks],
             "net": self.net.state_dict(),
             "average": self.average.state_dict(),
             "optimiser": self._optimiser.state_dict(),
@@ -235,7 +231,7 @@ class Trainer:
                 "Choose another output folder, or delete that one.",
             ) from problem
         self.step, self.seconds = int(state["step"]), float(state["seconds"])
-        self.best, self._rows = float(state["best"]), list(state["rows"])
+        self.best, self._looks = float(state["best"]), [Watched.of(row) for row in state["rows"]]
         if state["smooth"] is not None:
             self._smooth = torch.tensor(state["smooth"], device=self.device)
 
@@ -259,18 +255,19 @@ class Trainer:
             kept.copy_(current)
         return loss.detach()
 
-    def _watch(self) -> None:
+    def _watch(self) -> Watched:
         scores = self.score()
         heard = [value for value in scores.values() if not math.isnan(value)]
         loss = 0.0 if self._smooth is None else float(self._smooth)
         mean = sum(heard) / len(heard) if heard else -loss
-        row = {"step": float(self.step), "seconds": self.seconds, "loss": loss, **scores}
-        self._rows.append(row)
+        look = Watched(self.step, self.seconds, loss, scores)
+        self._looks.append(look)
         if mean > self.best:
             self.best = mean
             self.write(self.plan.output / BEST, scores)
         self.write(self.plan.output / LAST, scores)
-        write_curves(self.plan.output, self._rows)
+        curves.write(self.plan.output, self._looks)
+        return look
 
     def write(self, path: Path, scores: Mapping[str, float]) -> None:
         """Write the averaged weights as a checkpoint."""
@@ -355,29 +352,6 @@ def describe_device(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{device.type}, {torch.get_num_threads()} threads" if device.type == "cpu" else device.type
-
-
-def write_curves(folder: Path, rows: list[dict[str, float]]) -> None:
-    """Write what a training has come to so far, as a table and as a picture."""
-    from matplotlib.figure import Figure
-
-    with (folder / CURVES).open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows({name: f"{value:.6g}" for name, value in row.items()} for row in rows)
-    figure = Figure((9, 4), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    steps = [row["step"] for row in rows]
-    left.plot(steps, [row["loss"] for row in rows], color="0.2")
-    left.set(xlabel="step", ylabel="loss")
-    for name in list(rows[0])[3:]:
-        right.plot(steps, [row[name] for row in rows], label=name)
-    right.set(xlabel="step", ylabel="SDR, dB (median, validation)")
-    if len(rows[0]) > 3:
-        right.legend(frameon=False)
-    for axes in (left, right):
-        axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(folder / FIGURE)
 
 
 def _groups(net: nn.Module, decay: float) -> list[dict[str, Any]]:

@@ -11,7 +11,6 @@ import torch
 from scipy.io import wavfile
 
 from stemeditor import paths
-from stemeditor.cli.learning import gathered
 from stemeditor.errors import Cancelled, FileProblem, UserError
 from stemeditor.nets import checkpoint
 from stemeditor.nets.catalogue import KINDS
@@ -19,11 +18,12 @@ from stemeditor.nets.conv_tasnet import ConvTasNet
 from stemeditor.nets.description import Description, describe
 from stemeditor.nets.masking import Masking
 from stemeditor.progress import Silent, Stoppable
-from stemeditor.training import augment, bank, console, library, plan, trainer
+from stemeditor.training import augment, bank, console, curves, library, plan, trainer
 from stemeditor.training.augment import Augmentation
 from stemeditor.training.bank import Bank
 from stemeditor.training.corpus import RATE
 from stemeditor.training.dataset import Examples
+from stemeditor.training.gathering import gathered
 from stemeditor.training.losses import LOSSES, Outcome, weighted
 from stemeditor.training.plan import Net, Plan, Songs, Training, Validation
 from stemeditor.training.trainer import Trainer
@@ -405,13 +405,13 @@ def test_a_few_steps_lower_the_loss(songs: list[Path], tmp_path: Path) -> None:
     before = loss()
     taught.run(Silent())
     assert loss() < 0.8 * before
-    rows = list(csv.DictReader((tmp_path / trainer.CURVES).read_text().splitlines()))
+    rows = list(csv.DictReader((tmp_path / curves.CURVES).read_text().splitlines()))
     assert [float(row["step"]) for row in rows] == [*range(3, 31, 3)]
     assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
     assert set(rows[0]) == {"step", "seconds", "loss", *learning.stems}
-    assert (tmp_path / trainer.FIGURE).stat().st_size > 5000
-    assert describe(tmp_path / trainer.LAST).provenance["steps"] == 30
-    net, description = checkpoint.load(tmp_path / trainer.BEST)
+    assert (tmp_path / curves.FIGURE).stat().st_size > 5000
+    assert describe(tmp_path / curves.LAST).provenance["steps"] == 30
+    net, description = checkpoint.load(tmp_path / curves.BEST)
     assert description.provenance["steps"] <= 30
     assert description.stems == learning.stems
     assert torch.isfinite(net(batch[:1].sum(dim=1))).all()
@@ -442,7 +442,7 @@ def test_a_training_that_was_stopped_ends_with_the_same_weights(songs: list[Path
     for mine, theirs in ((through.net, resumed.net), (through.average, resumed.average)):
         for (name, first), (_, second) in zip(mine.state_dict().items(), theirs.state_dict().items(), strict=True):
             assert torch.equal(first, second), name
-    rows = (tmp_path / "through" / trainer.CURVES).read_text(), (tmp_path / "stopped" / trainer.CURVES).read_text()
+    rows = (tmp_path / "through" / curves.CURVES).read_text(), (tmp_path / "stopped" / curves.CURVES).read_text()
     strip = [[line.split(",")[:1] + line.split(",")[2:] for line in text.splitlines()] for text in rows]
     assert strip[0] == strip[1]
 
@@ -483,7 +483,7 @@ def test_every_network_can_be_trained(name: str, songs: list[Path], tmp_path: Pa
     before = [value.clone() for value in made.net.parameters()]
     made.run(Silent())
     assert any(not torch.equal(a, b) for a, b in zip(before, made.net.parameters(), strict=True))
-    net, description = checkpoint.load(tmp_path / trainer.BEST)
+    net, description = checkpoint.load(tmp_path / curves.BEST)
     assert (description.net, description.rate, description.seconds) == (name, 22050, 0.5)
     if isinstance(net, Masking):
         assert (description.window, description.hop, description.points) == (
@@ -571,7 +571,7 @@ def test_a_training_learns_from_backings_too(songs: list[Path], backings: list[P
 
 
 def test_a_broken_state_is_refused_in_words(songs: list[Path], tmp_path: Path) -> None:
-    (tmp_path / trainer.STATE).write_bytes(b"no state")
+    (tmp_path / curves.STATE).write_bytes(b"no state")
     with pytest.raises(FileProblem, match="cannot be taken up"):
         Trainer(a_plan(tmp_path), songs, "cpu")
 
@@ -608,7 +608,7 @@ def test_the_plan_that_is_shipped_is_read() -> None:
     assert sum(value.numel() for value in made.parameters()) < 6e6
 
 
-@pytest.mark.parametrize("name", [name for name in KINDS if name not in ("unet", "band_split")])
+@pytest.mark.parametrize("name", [name for name in KINDS if name != "unet"])
 def test_every_published_network_has_a_plan_like_the_one_that_is_shipped(name: str) -> None:
     shipped, found = (plan.read(paths.resource("training", f"{stem}.toml")) for stem in ("default", name))
     assert found.net.type == name

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stemeditor.cli.learning import gathered
 from stemeditor.errors import FileProblem, UserError
 from stemeditor.progress import Silent
 from stemeditor.training import library, modules, openmpt
 from stemeditor.training.corpus import RATE
+from stemeditor.training.gathering import gathered
 from stemeditor.training.modules import Sound
 from stemeditor.training.openmpt import Module
 from stemeditor.training.plan import parsed

@@ -9,7 +9,7 @@ from stemeditor import cli
 from stemeditor.methods import registry
 from stemeditor.nets.catalogue import KINDS
 from stemeditor.nets.description import describe
-from stemeditor.training import trainer
+from stemeditor.training import curves
 
 CONFIG = """
 output = "{folder}/out"
@@ -56,7 +56,7 @@ def test_one_command_makes_songs_learns_and_goes_on(
     config.write_text(CONFIG.format(folder=tmp_path, corpus=corpus_folder, steps=4))
     assert run("train", config, "--device", "cpu") == 0
     assert "4 steps" in capsys.readouterr().out
-    found = describe(tmp_path / "out" / trainer.BEST)
+    found = describe(tmp_path / "out" / curves.BEST)
     assert found.provenance["licence"] == "CC0"
     assert found.provenance["device"].startswith("cpu")
 

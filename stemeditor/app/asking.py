@@ -44,7 +44,23 @@ def ask_close(controller: Controller, parent: QWidget) -> str:
         `CLOSE`, `STAY`, `SAVE` or `EXPORT` (what is open), or `GO_BACK` (to what was closed, and would be lost).
     """
     at_risk = controller.filing.at_risk
-    if not controller.separating and not at_risk:
+    going = [
+        told
+        for on, *told in (
+            (
+                controller.separating,
+                "The song is still being taken apart.",
+                "What is done so far is kept: asked again, the separation goes on where it was.",
+            ),
+            (
+                controller.learning,
+                "A network is still being trained.",
+                "What it has learned is kept: the training can go on another time.",
+            ),
+        )
+        if on
+    ]
+    if not going and not at_risk:
         return CLOSE
     here = controller.document.base in at_risk
     names = [f"“{_short(controller.filing.name(project))}”" for project in at_risk]
@@ -52,12 +68,10 @@ def ask_close(controller: Controller, parent: QWidget) -> str:
     box = QMessageBox(parent)
     box.setWindowTitle("Close stemeditor")
     box.setIcon(QMessageBox.Icon.Question)
-    texts: list[str] = []
+    texts = [kept for _, kept in going]
     answers: dict[QAbstractButton, str] = {}
     save: QPushButton | None = None
-    if controller.separating:
-        box.setText("The song is still being taken apart.")
-        texts.append("What is done so far is kept: asked again, the separation goes on where it was.")
+    box.setText(" ".join(what for what, _ in going))
     if at_risk:
         text = f"{listed(names)} {'is' if len(names) == 1 else 'are'} not saved."
         if texts:

@@ -34,6 +34,9 @@ class Host(Protocol):
     def ask_models(self) -> None:
         """Show the networks of others."""
 
+    def ask_train(self) -> None:
+        """Show what networks can be trained."""
+
     def ask_separate(self) -> None:
         """Show the methods."""
 

@@ -30,6 +30,8 @@ class JobState:
         "waiting", "running" or "failed" (stays until it is dismissed).
     hint
         For a failed job: what to do.
+    lasting
+        Whether it goes on for hours beside all else: Escape does not stop it.
     """
 
     id: int
@@ -40,6 +42,7 @@ class JobState:
     left_s: float | None = None
     state: str = "waiting"
     hint: str = ""
+    lasting: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

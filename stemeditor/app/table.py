@@ -386,6 +386,7 @@ TABLE: tuple[Row, ...] = (
     Row("method", "&Separate", "Separate &with…", ("Ctrl+Shift+Return",), lambda w: w.ask_separate(), _song),
     Row("compare", "&Separate", "&Compare methods…", ("Ctrl+M",), lambda w: w.ask_compare(), _comparable, 1),
     Row("models", "&Separate", "Mo&dels…", ("Ctrl+Shift+M",), lambda w: w.ask_models(), group=1),
+    Row("train", "&Separate", "T&rain a network…", (), lambda w: w.ask_train(), group=1),
     Row("mute", "&Lane", "&Mute", ("M",), _flip_mute, _lane),
     Row("solo", "&Lane", "&Solo", ("S",), _flip_solo, _lane),
     Row("clear_solo", "&Lane", "&Clear all solos", ("Shift+S",), lambda w: w.controller.clear_solo(), _any_solo),

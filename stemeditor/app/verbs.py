@@ -75,6 +75,12 @@ class Verbs(QMainWindow):
 
         ModelsDialog(self.controller, self).exec()
 
+    def ask_train(self) -> None:
+        """Show what networks can be trained."""
+        from stemeditor.app.panels.train import TrainDialog
+
+        TrainDialog(self.controller, self._theme, self).exec()
+
     def ask_compare(self) -> None:
         """Show methods side by side."""
         from stemeditor.app.panels.compare import CompareDialog

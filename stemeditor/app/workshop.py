@@ -57,6 +57,11 @@ class Workshop(Desk):
         return tuple(self._states.values())
 
     @property
+    def learning(self) -> bool:
+        """Whether something goes on that takes hours."""
+        return any(state.lasting and state.state != "failed" for state in self.jobs)
+
+    @property
     def closed(self) -> bool:
         """Whether the program is ending."""
         return self._closed
@@ -72,8 +77,8 @@ class Workshop(Desk):
         self.jobs_changed.emit()
 
     def cancel_newest(self) -> None:
-        """Stop the job that was begun last, whatever it does."""
-        under_way = [state.id for state in self.jobs if state.state != "failed"]
+        """Stop the job that was begun last, whatever it does, unless it is to last."""
+        under_way = [state.id for state in self.jobs if state.state != "failed" and not state.lasting]
         if under_way:
             self.cancel_job(under_way[-1])
 
@@ -100,9 +105,15 @@ class Workshop(Desk):
         done: Callable[[Any], None],
         failed: Callable[[UserError], bool] = lambda error: False,
         queue: str = COMPUTE,
+        lasting: bool = False,
     ) -> Job:
-        """Run long work of a panel behind the others of a queue; what it gives is told here, in the main thread."""
-        return self._start(queue, title, work, request, "", posted, done, failed)
+        """Run long work of a panel behind the others of a queue; what it gives is told here, in the main thread.
+
+        What is `lasting` is not stopped by `cancel_newest`.
+        """
+        job = self._start(queue, title, work, request, "", posted, done, failed)
+        self._state(job, lasting=lasting)
+        return job
 
     def paint(
         self,

@@ -1,8 +1,8 @@
 """The whole threading story of the program, except for the sound output.
 
-Four queues with one worker each, so that what needs the processor, what needs the disk, what the eye waits for and
-what comes over the network do not stand in each other's way. A worker takes the oldest job of its queue, runs it, and
-takes the next.
+Five queues with one worker each, so that what needs the processor, what needs the disk, what the eye waits for, what
+comes over the network and what learns for hours do not stand in each other's way. A worker takes the oldest job of its
+queue, runs it, and takes the next.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ COMPUTE = "compute"
 DISK = "disk"
 VIEW = "view"
 NET = "net"
-QUEUES = (COMPUTE, DISK, VIEW, NET)
+LEARN = "learn"
+QUEUES = (COMPUTE, DISK, VIEW, NET, LEARN)
 
-_NICENESS = {COMPUTE: 10, DISK: 5, VIEW: 5, NET: 10}
+_NICENESS = {COMPUTE: 10, DISK: 5, VIEW: 5, NET: 10, LEARN: 10}
 
 log = logging.getLogger(__name__)
 

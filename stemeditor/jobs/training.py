@@ -6,6 +6,7 @@ import contextlib
 import json
 import multiprocessing
 import os
+import shutil
 import sys
 import time
 import traceback
@@ -27,7 +28,8 @@ from stemeditor.training.curves import Watched
 from stemeditor.training.plan import Plan, Songs, Validation, parsed, read
 
 PLAN = "plan.json"
-REST, ACCOMPANIMENT = "other", "accompaniment"
+REST, ACCOMPANIMENT = RESTS = ("other", "accompaniment")
+"""What the stem is called that takes what the others leave."""
 
 _SHIPPED = {"unet": "default"}
 """The plan of a network, where it is not called as the network is."""
@@ -76,7 +78,7 @@ def look(folders: tuple[Path, ...], progress: Progress) -> Material:
 
 def stems_of(chosen: Sequence[str], material: Material) -> tuple[str, ...]:
     """Return what a network gives: the chosen stems, and one for what they leave if they leave anything."""
-    left = [name for name in material.stems if name not in chosen and name not in (REST, ACCOMPANIMENT)]
+    left = [name for name in material.stems if name not in chosen and name not in RESTS]
     rest = ACCOMPANIMENT if list(chosen) == [_VOICE] else REST
     named = tuple(name for name in chosen if name != rest)
     return (*named, rest) if left or len(named) < len(chosen) or len(named) < 2 else named  # noqa: PLR2004
@@ -148,6 +150,20 @@ def begun(name: str) -> tuple[Plan, tuple[Watched, ...]] | None:
 def learned(name: str) -> bool:
     """Whether a training has come to something that could be used."""
     return (folder_of(name) / curves.BEST).is_file()
+
+
+def longer(plan: Plan, steps: int) -> Plan:
+    """Return a plan that ends after so many steps."""
+    return replace(
+        plan,
+        training=replace(plan.training, steps=steps),
+        validation=replace(plan.validation, every=max(steps // _LOOKS, 1)),
+    )
+
+
+def forget(name: str) -> None:
+    """Delete what a training keeps, as far as that can be done; a network that came of it stays."""
+    shutil.rmtree(folder_of(name), ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ from stemeditor.app.messages import ERROR, Notice
 from stemeditor.app.panels.export import ExportDialog
 from stemeditor.app.table import LANE_MENU, TABLE
 from stemeditor.app.viewport import TALLEST
+from stemeditor.jobs.pool import LEARN
+from stemeditor.progress import Progress
 from stemeditor.project import edits
 from tests.helpers.sounds import lane_of, music, song_of, write_wav
 
@@ -325,6 +327,24 @@ def test_closing_asks_only_if_something_is_lost(show: Show, asked: list[str]) ->
     parts.window.close()
     assert not parts.window.isVisible()
     assert len(asked) == 2
+
+
+def test_closing_asks_if_a_network_is_being_trained(parts: Parts, asked: list[str]) -> None:
+    def learn(request: object, progress: Progress) -> None:
+        while True:
+            progress.check()
+
+    def ignore(piece: object) -> None:
+        pass
+
+    job = parts.controller.compute("Train", learn, None, ignore, ignore, queue=LEARN, lasting=True)
+    parts.window.close()
+    assert parts.window.isVisible()
+    assert asked == ["A network is still being trained."]
+    parts.controller.cancel_job(job.id)
+    parts.window.close()
+    assert not parts.window.isVisible()
+    assert len(asked) == 1
 
 
 def test_closing_a_song_that_was_not_taken_apart_asks_nothing(

@@ -1,25 +1,33 @@
-"""How fast the shipped network and the others that it was chosen from are on this machine. Asserts nothing.
+"""How fast the shipped network and others are on this machine. Asserts nothing.
 
-    .venv/bin/python tests/benchmarks/sizes.py [--seconds 100] [--rounds 2]
+    .venv/bin/python tests/benchmarks/sizes.py [--seconds 100] [--rounds 2] [--kinds]
 
-All go through the whole runner (transform, network, masks, overlap, sum), with random weights, which cost the same.
-Every measurement is a process of its own, in turn: A, B, C, A, B, C.
+The others are those that it was chosen from; with --kinds one of each that can be trained, as its plan says.
+All go through the whole runner (transform, network, masks, overlap, sum), prepared for this machine, with random
+weights, which cost the same. Every measurement is a process of its own, in turn: A, B, C, A, B, C.
 """
 
 from __future__ import annotations
 
 import argparse
+import atexit
 import json
+import os
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
+
+from stemeditor.nets.catalogue import KINDS
+from stemeditor.nets.description import Description
 
 RATE = 44100
 OURS = {
@@ -30,6 +38,7 @@ OURS = {
     "band_split, wider": ("band_split", {"features": 128, "layers": 4}),
 }
 SHIPPED = "compact (shipped)"
+KIND = "kind: "
 
 
 def ours(method: object) -> Callable[[np.ndarray], object]:
@@ -41,18 +50,31 @@ def ours(method: object) -> Callable[[np.ndarray], object]:
 
 
 def random_weights(net: str, arguments: dict[str, object]) -> tuple[Callable[[np.ndarray], object], int]:
-    import tempfile
-    from dataclasses import replace
+    return installed(Description(net, arguments, ("vocals", "drums", "bass", "other")))
 
-    from stemeditor.methods.neural import Compact, Neural
+
+def planned(net: str) -> tuple[Callable[[np.ndarray], object], int]:
+    from stemeditor import paths
+    from stemeditor.training.plan import read
+
+    plan = read(paths.resource("training", f"{net}.toml"))
+    arguments = {"stems": len(plan.stems), **plan.net.arguments}
+    return installed(Description(net, arguments, plan.stems, plan.net.rate, {}, plan.training.seconds))
+
+
+def installed(description: Description) -> tuple[Callable[[np.ndarray], object], int]:
+    """Return a network with random weights, chosen and prepared as a person's own would be."""
+    from stemeditor.methods import neural, registry
     from stemeditor.nets import checkpoint
-    from stemeditor.nets.description import Description
 
-    made = checkpoint.build(net, arguments)
-    path = Path(tempfile.mkdtemp()) / "net.safetensors"
-    stems = ("vocals", "drums", "bass", "other")
-    checkpoint.save(path, made, Description(net, arguments, stems))
-    return ours(Neural(path, replace(Compact().info, key="random"))), count(made)
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder)
+    os.environ["XDG_DATA_HOME"] = folder
+    made = checkpoint.build(description.net, description.arguments)
+    checkpoint.save(Path(folder) / "net.safetensors", made, description)
+    key = neural.install(Path(folder) / "net.safetensors", "net")
+    neural.own(key).prepare()
+    return ours(registry.load(key)), count(made)
 
 
 def count(net: torch.nn.Module) -> int:
@@ -67,7 +89,7 @@ def candidate(name: str) -> tuple[Callable[[np.ndarray], object], int]:
 
         net, _ = checkpoint.load(neural.Compact().path)
         return ours(registry.load("compact")), count(net)
-    return random_weights(*OURS[name])
+    return planned(name.removeprefix(KIND)) if name.startswith(KIND) else random_weights(*OURS[name])
 
 
 def measure(name: str, seconds: float) -> dict[str, float]:
@@ -91,12 +113,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=100.0)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--kinds", action="store_true", help="one of each that can be trained")
     parser.add_argument("--one", default="", help="measure this one, in this process")
     given = parser.parse_args()
     if given.one:
         print(json.dumps(measure(given.one, given.seconds)))
         return
-    names = [SHIPPED, *OURS]
+    names = [SHIPPED, *([f"{KIND}{name}" for name in KINDS if name != "unet"] if given.kinds else OURS)]
     found: dict[str, list[dict[str, float]]] = {name: [] for name in names}
     for _ in range(given.rounds):
         for name in list(found):

@@ -7,6 +7,7 @@ from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from stemeditor.app.actions import Actions
+from stemeditor.app.durations import spoken
 from stemeditor.app.job_state import JobState
 from stemeditor.app.labels import ElidingLabel
 from stemeditor.app.messages import BUG, INFO, Notice
@@ -19,11 +20,7 @@ _COPY = "Copy details"
 
 def time_left(seconds: float | None) -> str:
     """Return an estimate as people say it."""
-    if seconds is None:
-        return ""
-    if seconds < 60:
-        return f"{max(round(seconds), 1)} s left"
-    return f"{round(seconds / 60)} min left"
+    return "" if seconds is None else f"{spoken(seconds)} left"
 
 
 class JobRow(QWidget):
@@ -118,7 +115,7 @@ class StatusBar(QFrame):
             row.hide()
             self._jobs.removeWidget(row)
             row.deleteLater()
-        newest = max((state.id for state in states if state.state != "failed"), default=None)
+        newest = max((state.id for state in states if state.state != "failed" and not state.lasting), default=None)
         for state in states:
             if state.id not in self._rows:
                 row = self._rows[state.id] = JobRow(self._theme, state)

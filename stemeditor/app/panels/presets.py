@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
+from stemeditor.app.durations import spoken
 from stemeditor.methods.base import ParamValue, Preset
 
 
 def duration_text(seconds: float) -> str:
     """Return an estimate in words."""
-    return f"about {max(round(seconds), 1)} s" if seconds < 90 else f"about {round(seconds / 60)} min"
+    return f"about {spoken(seconds)}"
 
 
 class Presets(QWidget):

@@ -250,6 +250,10 @@ class TrainDialog(Passing):
         self.forget.setEnabled(begun and not here)
         if not begun and not self.folders.count():
             self.told.setText(_ASK)
+        self.told.setVisible(bool(self.told.text()))
+        if self.stems.count():
+            given = self._plan.stems if self._plan is not None else training.stems_of(self.chosen, self._material)
+            self.stems.item(self.stems.count() - 1).setHidden(given[-1] not in training.RESTS)
 
     def tell(self, text: str, trouble: bool = False) -> None:
         """Say something below the graphs."""

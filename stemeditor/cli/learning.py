@@ -60,9 +60,9 @@ def train(
     print(f"{trainer.step} steps in {trainer.seconds / 3600:.1f} h; {names} are in {plan.output}")
     if install:
         from stemeditor.jobs.models import prepare
-        from stemeditor.methods import neural
+        from stemeditor.methods import trained
 
-        key = neural.install(plan.output / BEST, install)
+        key = trained.install(plan.output / BEST, install)
         with bars(False) as bar, bar(key) as progress:
             prepare(key, progress)
         print(f"It can be chosen as {key}, here and in the window.")

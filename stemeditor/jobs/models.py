@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from stemeditor.errors import FileProblem, UserError
-from stemeditor.methods import importing, neural, registry
+from stemeditor.methods import importing, registry, trained
 from stemeditor.methods.base import Preparable, Warmable
 from stemeditor.progress import Part, Progress
 from stemeditor.threads import aside
@@ -66,8 +66,8 @@ def models() -> tuple[Model, ...]:
     for key in importing.own_keys():
         size = sum(row.size for row in store.contents(key).values()) / 1e6
         found.append(Model(key, registry.info(key).name, READY, size, "", "", True))
-    for key in neural.own_keys():
-        size = neural.own_file(key).stat().st_size
+    for key in trained.keys():  # noqa: SIM118 a function, no mapping
+        size = trained.file(key).stat().st_size
         found.append(Model(key, registry.info(key).name, READY, size / 1e6, "", "", True))
     return tuple(found)
 
@@ -125,8 +125,8 @@ def remove_model(key: str) -> float:
     UserError
         If they are not here, or cannot be deleted.
     """
-    if key.startswith(neural.OWN):
-        return neural.remove(key) / 1e6
+    if key.startswith(trained.OWN):
+        return trained.remove(key) / 1e6
     return store.remove(key) / 1e6
 
 

@@ -20,7 +20,7 @@ from stemeditor.errors import Cancelled, FileProblem, UserError
 from stemeditor.evaluation.datasets import Reference, TrueSong, load
 from stemeditor.jobs import speeds
 from stemeditor.jobs.unfinished import Question, keep, take
-from stemeditor.methods import device, neural, registry, runner
+from stemeditor.methods import device, registry, runner, trained
 from stemeditor.methods.base import Learner, Method, MethodInfo, Narrow, ParamValue, Stems
 from stemeditor.methods.ensemble import JOIN
 from stemeditor.methods.exported import exactly
@@ -305,8 +305,8 @@ def _numbers(method: str) -> str:
     """Return what tells the numbers that a method, or each of several, computes with from others."""
     found: list[object] = [__version__, exactly()]
     for key in method.split(JOIN):
-        own = key.startswith(neural.OWN)
-        found.append((key, paths.written(neural.own_file(key)) if own else weights.contents(key)))
+        own = key.startswith(trained.OWN)
+        found.append((key, paths.written(trained.file(key)) if own else weights.contents(key)))
     return repr(found)
 
 

@@ -21,7 +21,7 @@ from stemeditor import paths
 from stemeditor.errors import Cancelled, FileProblem, UserError
 from stemeditor.evaluation import datasets
 from stemeditor.jobs.models import prepare
-from stemeditor.methods import neural
+from stemeditor.methods import trained
 from stemeditor.progress import Part, Progress, Silent
 from stemeditor.training import curves
 from stemeditor.training.curves import Watched
@@ -126,7 +126,7 @@ def folder_of(name: str) -> Path:
     UserError
         If the name cannot be that of a network.
     """
-    neural.check_name(name)
+    trained.check_name(name)
     return paths.data_folder() / "training" / name
 
 
@@ -214,7 +214,7 @@ def use_training(name: str, progress: Progress) -> str:
     UserError
         If it has not come to anything yet.
     """
-    key = neural.install(folder_of(name) / curves.BEST, name)
+    key = trained.install(folder_of(name) / curves.BEST, name)
     prepare(key, progress)
     return key
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stemeditor.errors import FileProblem, UserError
-from stemeditor.methods import neural, registry, roformer, spleeter
+from stemeditor.methods import registry, roformer, spleeter, trained
 from stemeditor.methods.pretrained import Pretrained
 from stemeditor.nets.description import describe
 from stemeditor.progress import Progress
@@ -46,7 +46,7 @@ def bring(files: Sequence[Path], key: str, progress: Progress) -> str:
     for file in files:
         reading.check(file)
     if not key and len(files) == 1 and _is_ours(files[0]):
-        return neural.install(files[0], files[0].stem)
+        return trained.install(files[0], files[0].stem)
     return _bring_pack(files, key, progress)
 
 

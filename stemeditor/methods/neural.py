@@ -1,11 +1,9 @@
-"""Networks of ours as methods: the small one that is shipped, and any that a person has trained."""
+"""Networks of ours as methods: any checkpoint, and the small one that is shipped."""
 
 from __future__ import annotations
 
 import logging
-import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +13,7 @@ import numpy as np
 from stemeditor import paths, threads
 from stemeditor.audio.buffer import Audio, Samples
 from stemeditor.audio.stft import Spectra, Stft
-from stemeditor.errors import FileProblem, UserError
+from stemeditor.errors import UserError
 from stemeditor.methods import device
 from stemeditor.methods.base import BETTER, MethodInfo, Params, Stems
 from stemeditor.methods.engine import Engine
@@ -32,14 +30,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-OWN = "own:"
-"""What the keys of people's own networks begin with."""
-
-_REST = "other"
+REST = "other"
 _SEGMENT_S = 10.0
 """Longer than what they learn from: how loud a song is as a whole tells them something, a pause alone misleads."""
 
-_OVERLAP_S = 1.0
+OVERLAP_S = 1.0
 _TIMES_LEARNED, _SHORTEST_S = 2.0, 4.0
 _SPEED = 30.0
 
@@ -90,7 +85,7 @@ class Network(ABC):
     def prepare(self, again: bool = False) -> None:
         """See `Preparable`; what came with the program is as it should be."""
         engine, _ = _engine(self.path, paths.written(self.path), False)
-        engine.prepare(again and self.path.parent == own_folder())
+        engine.prepare(again and self.path.parent != paths.resource("models"))
 
 
 class Sounding(Network):
@@ -159,8 +154,8 @@ class Compact(Neural):
                 rate=44100,
                 channels=2,
                 segment_s=_SEGMENT_S,
-                overlap_s=_OVERLAP_S,
-                rest=_REST,
+                overlap_s=OVERLAP_S,
+                rest=REST,
                 speed=_SPEED,
                 better=BETTER,
                 params=(STEADY,),
@@ -168,121 +163,7 @@ class Compact(Neural):
         )
 
 
-def own_folder() -> Path:
-    """Return the folder in which a person's own networks are looked for (may not exist yet)."""
-    return paths.data_folder() / "models"
-
-
-def own_file(key: str) -> Path:
-    """Return where a person's own network lies, or would lie."""
-    return own_folder() / f"{key.removeprefix(OWN)}{SUFFIX}"
-
-
-def own_keys() -> tuple[str, ...]:
-    """Return the keys of a person's own networks, sorted; files that hold none are left out."""
-    folder = own_folder()
-    if not folder.is_dir():
-        return ()
-    found = []
-    for path in sorted(folder.glob(f"*{SUFFIX}")):
-        try:
-            describe(path)
-        except UserError as problem:
-            log.info("left out: %s", problem)
-        else:
-            found.append(f"{OWN}{path.stem}")
-    return tuple(found)
-
-
-def check_name(name: str) -> None:
-    """Do nothing if this can be the name of a network.
-
-    Raises
-    ------
-    UserError
-        If it cannot: a file is called like it.
-    """
-    if not name or Path(name).name != name or name.startswith(".") or set(name) & set('<>:"/\\|?*'):
-        raise UserError(f"“{name}” cannot be the name of a network.", "Use letters and digits.")
-
-
-def install(path: Path, name: str) -> str:
-    """Keep a checkpoint among a person's own networks, in place of one of that name, and return its key.
-
-    Raises
-    ------
-    UserError
-        If it is no network, or the name cannot be that of a file.
-    """
-    describe(path)
-    check_name(name)
-    folder = own_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f"{name}.part"
-    shutil.copyfile(path, temporary)
-    # What was made of an older one of that name would be computed in its place.
-    form_of(folder / f"{name}{SUFFIX}").unlink(missing_ok=True)
-    temporary.replace(folder / f"{name}{SUFFIX}")
-    return f"{OWN}{name}"
-
-
-def remove(key: str) -> int:
-    """Delete a person's own network, and return how many bytes that was.
-
-    Raises
-    ------
-    FileProblem
-        If it is not there or cannot be deleted.
-    """
-    path = own_file(key)
-    form = form_of(path)
-    try:
-        size = path.stat().st_size
-        for one in (form, form.with_suffix(".bin")):
-            one.unlink(missing_ok=True)
-        path.unlink()
-    except OSError as problem:
-        raise FileProblem(
-            f"There is no network “{key}” that could be deleted.", "See: stemeditor models list"
-        ) from problem
-    return size
-
-
-def own(key: str) -> Network:
-    """Return a person's own network.
-
-    Raises
-    ------
-    UserError
-        If the file is not there or holds no network.
-    """
-    path = own_file(key)
-    description = describe(path)
-    told: Mapping[str, object] = description.provenance
-    kind = KINDS[description.net]
-    rest = _REST if _REST in description.stems else None
-    return (Neural if kind.masks else Sounding)(
-        path,
-        MethodInfo(
-            key=key,
-            name=str(told.get("name", path.stem)),
-            family="network",
-            sentence=str(told.get("sentence", f"Your own network ({kind.name}): {', '.join(description.stems)}.")),
-            source=str(told.get("source", kind.source)),
-            stems=description.stems,
-            rate=description.rate,
-            channels=2,
-            segment_s=_segment_s(description),
-            overlap_s=_OVERLAP_S,
-            whole=not kind.masks,
-            rest=rest,
-            speed=kind.speed,
-            params=(STEADY,) if kind.masks else (),
-        ),
-    )
-
-
-def _segment_s(description: Description) -> float:
+def segment_s(description: Description) -> float:
     """Return how much a network hears at once, seconds.
 
     What goes from sound to sound takes the level, and often means of all that it hears, from there: not much longer
@@ -303,7 +184,7 @@ def _engine(path: Path, written_at: float, on_card: bool) -> tuple[Engine, Descr
     description = describe(path)
     kind = KINDS[description.net]
     if not kind.masks:
-        core = SoundCore(2, round(_segment_s(description) * description.rate))
+        core = SoundCore(2, round(segment_s(description) * description.rate))
         form = Form(form_of(path), core) if kind.exported and not on_card else None
         return Engine(lambda: read(path), description.rate, form=form), description
     if on_card:

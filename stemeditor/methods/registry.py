@@ -9,7 +9,7 @@ from importlib.util import find_spec
 
 from stemeditor import settings
 from stemeditor.errors import UserError
-from stemeditor.methods import neural, roformer
+from stemeditor.methods import roformer, trained
 from stemeditor.methods.base import Method, MethodInfo, Missing, Needy
 from stemeditor.methods.ensemble import JOIN, Ensemble
 from stemeditor.methods.wiener import refined
@@ -90,7 +90,7 @@ def keys() -> tuple[str, ...]:
         *_TABLE,
         *(key for key in others if key not in _TABLE),
         *roformer.own_keys(),
-        *neural.own_keys(),
+        *trained.keys(),
         *ensembles,
     )
 
@@ -119,8 +119,8 @@ def load(key: str) -> Method:
                 f"“{key}” is no ensemble.", f"Write two different methods or more, such as classic{JOIN}kam."
             )
         return Ensemble([load(name) for name in names])
-    if key.startswith(neural.OWN):
-        return refined(neural.own(key))
+    if key.startswith(trained.OWN):
+        return refined(trained.load(key))
     if key in roformer.own_keys():
         return refined(roformer.RoformerMethod(key))
     for entry in entry_points(group=ENTRY_POINTS):

@@ -64,7 +64,7 @@ def planned(net: str) -> tuple[Callable[[np.ndarray], object], int]:
 
 def installed(description: Description) -> tuple[Callable[[np.ndarray], object], int]:
     """Return a network with random weights, chosen and prepared as a person's own would be."""
-    from stemeditor.methods import neural, registry
+    from stemeditor.methods import registry, trained
     from stemeditor.nets import checkpoint
 
     folder = tempfile.mkdtemp()
@@ -72,8 +72,8 @@ def installed(description: Description) -> tuple[Callable[[np.ndarray], object],
     os.environ["XDG_DATA_HOME"] = folder
     made = checkpoint.build(description.net, description.arguments)
     checkpoint.save(Path(folder) / "net.safetensors", made, description)
-    key = neural.install(Path(folder) / "net.safetensors", "net")
-    neural.own(key).prepare()
+    key = trained.install(Path(folder) / "net.safetensors", "net")
+    trained.load(key).prepare()
     return ours(registry.load(key)), count(made)
 
 

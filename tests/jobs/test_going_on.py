@@ -12,7 +12,7 @@ from stemeditor import settings
 from stemeditor.errors import Cancelled
 from stemeditor.jobs import speeds, tasks, unfinished
 from stemeditor.jobs.tasks import Grown, SeparateRequest, separate_song
-from stemeditor.methods import neural, registry
+from stemeditor.methods import registry, trained
 from stemeditor.methods.base import OVERLAP, SHIFTS, MethodInfo, Params, Remark, Stems
 from stemeditor.methods.pretrained import OVERLAP_PARAM, SHIFTS_PARAM
 from stemeditor.methods.wiener import PASSES, refined
@@ -203,7 +203,7 @@ def test_estimates_are_measured_and_know_what_parameters_cost(
 
 
 def test_other_numbers_are_another_question(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = neural.own_folder()
+    folder = trained.folder()
     folder.mkdir(parents=True)
     (folder / "mine.safetensors").write_bytes(b"one")
     first = tasks._numbers("own:mine+classic")

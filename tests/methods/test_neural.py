@@ -12,7 +12,7 @@ import torch
 from stemeditor import nets, settings
 from stemeditor.audio.buffer import Audio
 from stemeditor.errors import FileProblem, UserError
-from stemeditor.methods import device, exported, neural, processor, registry, runner
+from stemeditor.methods import device, exported, neural, processor, registry, runner, trained
 from stemeditor.methods.placed import Placed
 from stemeditor.nets import checkpoint
 from stemeditor.nets.catalogue import KINDS
@@ -59,7 +59,7 @@ def test_the_network_that_is_shipped_is_small_and_says_where_it_comes_from() -> 
 
 
 def test_an_own_network_can_be_chosen_and_its_stems_add_up(own_network: Path) -> None:
-    assert neural.install(own_network, "lesson") == "own:lesson"
+    assert trained.install(own_network, "lesson") == "own:lesson"
     assert registry.keys()[-1] == "own:lesson"
     info = registry.info("own:lesson")
     assert (info.name, info.stems, info.rest) == ("Lesson", ("guitar", "keys", "other"), "other")
@@ -77,7 +77,7 @@ def test_a_network_of_any_kind_can_be_chosen_and_prepared(
     path = tmp_path / "trained.safetensors"
     description = Description(name, SMALL[name], ("vocals", "drums", "bass", "other"), 22050, seconds=1.0)
     checkpoint.save(path, any_net(name), description)
-    key = neural.install(path, "lesson")
+    key = trained.install(path, "lesson")
     info = registry.info(key)
     assert info.rate == 22050
     assert info.segment_s == (10.0 if KINDS[name].masks else 4.0)
@@ -89,10 +89,10 @@ def test_a_network_of_any_kind_can_be_chosen_and_prepared(
     assert all(np.abs(stem).max() > 1e-4 for stem in before.values())
     loudest = max(np.abs(stem).max() for stem in before.values())
     if processor.package() is not None:
-        neural.own(key).prepare()
+        trained.load(key).prepare()
         neural._engine.cache_clear()
         after = separated(key, song)
-        assert neural.own(key).program == ("OpenVINO, f32" if KINDS[name].exported else "PyTorch on cpu")
+        assert trained.load(key).program == ("OpenVINO, f32" if KINDS[name].exported else "PyTorch on cpu")
         assert max(np.abs(before[stem] - after[stem]).max() for stem in before) < 1e-4 * max(loudest, 1.0)
     put("cuda", monkeypatch)
     there = separated(key, song)
@@ -103,43 +103,43 @@ def test_a_network_of_an_unknown_kind_is_refused_in_words(tmp_path: Path) -> Non
     path = tmp_path / "later.safetensors"
     checkpoint.save(path, small("unet"), Description("transformer", {}, ("vocals",)))
     with pytest.raises(FileProblem, match="this version does not know"):
-        neural.install(path, "later")
+        trained.install(path, "later")
 
 
 def test_a_network_that_is_trained_anew_is_heard_at_once(own_network: Path, tmp_path: Path) -> None:
-    neural.install(own_network, "lesson")
+    trained.install(own_network, "lesson")
     song = music(1.0)
     before = separated("own:lesson", song)
     net, description = checkpoint.load(own_network)
     for value in net.parameters():
         value.data.mul_(1.5)
     checkpoint.save(own_network, net, description)
-    neural.install(own_network, "lesson")
+    trained.install(own_network, "lesson")
     # Files are told apart by their time; two within one tick of the clock would be one.
-    target = neural.own_folder() / "lesson.safetensors"
+    target = trained.folder() / "lesson.safetensors"
     os.utime(target, (1, 1))
     after = separated("own:lesson", song)
     assert np.abs(before["guitar"] - after["guitar"]).max() > 1e-4
 
 
 def test_a_file_that_is_no_network_is_left_out_and_costs_nothing(own_network: Path) -> None:
-    neural.install(own_network, "good")
-    (neural.own_folder() / "bad.safetensors").write_bytes(b"no network")
-    assert neural.own_keys() == ("own:good",)
+    trained.install(own_network, "good")
+    (trained.folder() / "bad.safetensors").write_bytes(b"no network")
+    assert trained.keys() == ("own:good",)
     with pytest.raises(FileProblem, match="no network"):
         registry.load("own:bad")
     with pytest.raises(FileProblem, match="no network"):
-        neural.install(neural.own_folder() / "bad.safetensors", "worse")
+        trained.install(trained.folder() / "bad.safetensors", "worse")
 
 
 @pytest.mark.parametrize("name", ["", "../up", ".hidden", "a/b"])
 def test_a_network_is_not_kept_outside_its_folder(own_network: Path, name: str) -> None:
     with pytest.raises(UserError, match="cannot be the name"):
-        neural.install(own_network, name)
+        trained.install(own_network, name)
 
 
 def test_without_torch_the_method_says_what_to_do(own_network: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    neural.install(own_network, "lesson")
+    trained.install(own_network, "lesson")
     monkeypatch.delattr(nets, "checkpoint", raising=False)
     monkeypatch.setitem(sys.modules, "stemeditor.nets.checkpoint", None)
     neural._engine.cache_clear()
@@ -177,18 +177,18 @@ def test_an_own_network_can_be_prepared_and_prepared_anew(own_network: Path) -> 
     if processor.package() is None:
         pytest.skip("OpenVINO is not here")
     Settings(settings.file()).set("exact", True)
-    key = neural.install(own_network, "lesson")
+    key = trained.install(own_network, "lesson")
     song = breathing(1.3)
     before = separated(key, song)
-    neural.own(key).prepare()
+    trained.load(key).prepare()
     neural._engine.cache_clear()
     after = separated(key, song)
-    assert neural.own(key).program == "OpenVINO, f32"
+    assert trained.load(key).program == "OpenVINO, f32"
     assert max(np.abs(before[name] - after[name]).max() for name in before) < 1e-4
-    neural.install(own_network, "lesson")
+    trained.install(own_network, "lesson")
     neural._engine.cache_clear()
     separated(key, song)
-    assert neural.own(key).program == "PyTorch on cpu"
+    assert trained.load(key).program == "PyTorch on cpu"
 
 
 def test_torch_is_not_imported_before_a_network_works() -> None:
@@ -238,7 +238,7 @@ def test_a_network_on_a_card_gives_what_it_gives_on_the_processor(
     kind: str, samples: np.ndarray, off: float, own_network: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that transforms the sound itself rounds otherwise."""
-    neural.install(own_network, "lesson")
+    trained.install(own_network, "lesson")
     Settings(settings.file()).set("exact", True)
     here = separated("own:lesson", samples)
     put(kind, monkeypatch)
@@ -249,7 +249,7 @@ def test_a_network_on_a_card_gives_what_it_gives_on_the_processor(
 
 def test_a_card_transforms_the_sound_itself(own_network: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where it can: spectra are four times as many numbers to bring there."""
-    neural.install(own_network, "lesson")
+    trained.install(own_network, "lesson")
     Settings(settings.file()).set("exact", True)
     put("cuda", monkeypatch)
     heard: list[tuple[int, ...]] = []

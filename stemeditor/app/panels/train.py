@@ -33,7 +33,7 @@ from stemeditor.jobs import training
 from stemeditor.jobs.job import Job
 from stemeditor.jobs.pool import DISK, NET
 from stemeditor.jobs.training import Material
-from stemeditor.methods import neural
+from stemeditor.methods import trained
 from stemeditor.nets.catalogue import KINDS
 from stemeditor.training.plan import Plan
 
@@ -334,7 +334,7 @@ class TrainDialog(Passing):
         name = self.name.currentText().strip()
 
         def done(key: str) -> None:
-            self.tell(f"{key.removeprefix(neural.OWN)} is among the methods now, as it is.")
+            self.tell(f"{key.removeprefix(trained.OWN)} is among the methods now, as it is.")
 
         def failed(problem: UserError) -> bool:
             self.tell(str(problem), True)

@@ -20,7 +20,7 @@ from stemeditor.app.theme import DARK, stem_colour
 from stemeditor.errors import UserError
 from stemeditor.jobs import training
 from stemeditor.jobs.training import TrainRequest
-from stemeditor.methods import neural, registry
+from stemeditor.methods import registry, trained
 from stemeditor.nets import checkpoint
 from stemeditor.nets.description import Description
 from stemeditor.progress import Progress
@@ -176,7 +176,7 @@ def test_a_training_is_stopped_closed_upon_gone_on_with_and_deleted(
     assert again.go.text() == "Go on"
     press(qtbot, again.use)
     qtbot.waitUntil(lambda: "choir is among the methods" in again.state.text(), timeout=20000)
-    assert neural.own_keys() == ("own:choir",)
+    assert trained.keys() == ("own:choir",)
 
     def answer(box: QMessageBox) -> None:
         next(button for button in box.buttons() if button.text() == "Delete").click()
@@ -184,7 +184,7 @@ def test_a_training_is_stopped_closed_upon_gone_on_with_and_deleted(
     monkeypatch.setattr(QMessageBox, "exec", answer)
     press(qtbot, again.forget)
     assert training.trainings() == ()
-    assert neural.own_keys() == ("own:choir",)
+    assert trained.keys() == ("own:choir",)
     assert again.add.isEnabled()
     assert again.go.text() == "Train"
 

@@ -46,7 +46,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "A. Jansson et al., ISMIR 2017; W. Choi et al., ISMIR 2020",
             "stemeditor.nets.unet:UNet",
             masks=True,
-            speed=30.0,
+            speed=35.0,
         ),
         "band_split": Kind(
             "Bands, small",
@@ -54,7 +54,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "Y. Luo, J. Yu, IEEE/ACM Trans. ASLP 31, 2023",
             "stemeditor.nets.band_split:BandSplit",
             masks=True,
-            speed=20.0,
+            speed=36.0,
         ),
         "mask_unet": Kind(
             "U-Net on magnitudes",
@@ -62,7 +62,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "A. Jansson et al., ISMIR 2017; O. Oktay et al., MIDL 2018",
             "stemeditor.nets.mask_unet:MaskUNet",
             masks=True,
-            speed=12.0,
+            speed=18.0,
         ),
         "bsrnn": Kind(
             "Band-split RNN",
@@ -77,25 +77,28 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "Masks on learned filters, which may fall into bands with a separator each.",
             "Y. Luo, N. Mesgarani, IEEE/ACM Trans. ASLP 27, 2019",
             "stemeditor.nets.conv_tasnet:ConvTasNet",
-            speed=3.0,
+            speed=4.0,
         ),
         "wave_unet": Kind(
             "Wave-U-Net",
             "A U-Net along the samples, which halves them by leaving out or by a wavelet; stems add up by themselves.",
             "D. Stoller et al., ISMIR 2018; T. Nakamura, H. Saruwatari, ICASSP 2020",
             "stemeditor.nets.wave_unet:WaveUNet",
+            speed=18.0,
         ),
         "demucs": Kind(
             "Demucs, along samples",
             "From samples to samples with a memory at the bottom: keeps strokes sharp, needs many songs.",
             "A. Defossez et al., 2019",
             "stemeditor.nets.demucs:Demucs",
+            speed=29.0,
         ),
         "hs_tasnet": Kind(
             "HS-TasNet, 23 ms",
             "Spectrum and learned filters together; it knows only the past, so it could keep up with a stage.",
             "S. Venkatesh et al., ICASSP 2024",
             "stemeditor.nets.hs_tasnet:HsTasNet",
+            speed=5.0,
             exported=False,
         ),
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Final
@@ -12,6 +11,8 @@ from torch import Tensor, nn
 
 from stemeditor.nets.fronts import ComplexStft, power
 from stemeditor.nets.masking import Masking
+from stemeditor.training.corpus import RATE
+from stemeditor.training.hearing import hidden, mel_bands
 
 _LEAST: Final = 1e-8
 _RESOLUTIONS: Final = ((512, 128), (1024, 256), (2048, 512), (4096, 1024))
@@ -20,6 +21,8 @@ _SPECTRUM: Final = (2048, 512)
 
 _MEL: Final = (2048, 512, 80)
 _FLOOR: Final = 1e-3
+_COMPRESSION: Final = 0.3
+_IN_TIME: Final = 10.0
 _MOST_SDR_DB: Final = 30.0
 
 
@@ -37,10 +40,14 @@ class Outcome:
         network gives to the stems between is added to it. None if of none.
     voice
         Place of the voice among the stems.
+    rate
+        Of the sound, Hz.
     """
 
-    def __init__(self, net: nn.Module, stems: Tensor, joined: Tensor | None = None, voice: int = 0) -> None:
-        self.net, self.stems = net, stems
+    def __init__(
+        self, net: nn.Module, stems: Tensor, joined: Tensor | None = None, voice: int = 0, rate: int = RATE
+    ) -> None:
+        self.net, self.stems, self.rate = net, stems, rate
         self.mix = stems.sum(dim=1)
         self._joined, self._voice = joined, voice
 
@@ -206,11 +213,92 @@ def mel(outcome: Outcome) -> Tensor:
     """Return the mean distance of log magnitudes in mel bands: what an ear hears of a wrong spectrum."""
     window, hop, bands = _MEL
     front = ComplexStft(window, hop).to(outcome.sound.device)
-    matrix = _mel_matrix(bands, front.bins, 44100.0).to(outcome.sound.device)
+    matrix = mel_bands(bands, front.bins, outcome.rate).to(outcome.sound.device)
     scale = outcome.level.sqrt()
     true, found = matrix @ front(outcome.stems / scale).abs(), matrix @ front(outcome.sound / scale).abs()
     distance: Tensor = ((found + _FLOOR).log() - (true + _FLOOR).log()).abs()
     return distance.mean()
+
+
+def audible(outcome: Outcome) -> Tensor:
+    """Return how far errors stand out of what the true stem hides: the mean of log (1 + noise to mask), a band.
+
+    An error that nobody hears costs next to nothing, whatever its size.
+
+    References
+    ----------
+    T. Thiede et al., PEAQ: the ITU standard for objective measurement of perceived audio quality, J. AES 48, 2000 (the
+    noise-to-mask ratio); see `hearing.hidden`.
+    """
+    front = ComplexStft(*_SPECTRUM).to(outcome.sound.device)
+    true, error = front(outcome.stems), power(front(outcome.sound - outcome.stems))
+    level = power(true.sum(dim=1)).mean(dim=(1, 2, 3))[:, None, None, None, None] + _LEAST
+    threshold, bands = hidden(power(true), level, outcome.rate)
+    return ((bands @ error) / threshold).log1p().mean()
+
+
+def compressed(outcome: Outcome) -> Tensor:
+    """Return the mean distance of spectra, and of their magnitudes, raised to the power of 0.3: loud is not all.
+
+    References
+    ----------
+    A. Ephrat et al., Looking to listen at the cocktail party, ACM Trans. Graphics 37, 2018 (compression); K. Wilson et
+    al., Exploring tradeoffs in models for low-latency speech enhancement, IWAENC 2018 (with phase and without).
+    """
+    scale = _spectral_level(outcome).sqrt()
+
+    def views(spectra: Tensor) -> tuple[Tensor, Tensor]:
+        even = spectra / scale
+        size = (power(even) + _LEAST).sqrt()
+        return size**_COMPRESSION, torch.view_as_real(even) * (size ** (_COMPRESSION - 1))[..., None]
+
+    found, true = views(outcome.spectra), views(outcome.true_spectra)
+    return torch.stack([(one - other).abs().mean() for one, other in zip(found, true, strict=True)]).mean()
+
+
+def weighted_sdr(outcome: Outcome) -> Tensor:
+    """Return 1 minus the likeness of each stem, and of what it leaves, to the true ones, weighted by their powers.
+
+    References
+    ----------
+    H.-S. Choi et al., Phase-aware speech enhancement with deep complex U-Net, ICLR 2019.
+    """
+    return _weighted_sdr(outcome.stems, outcome.sound, outcome.mix[:, None])
+
+
+def combinations(outcome: Outcome) -> Tensor:
+    """Return squared errors of spectra and ten times the weighted SDR, not of each stem but of all sums of some.
+
+    What one stem has too much of and another too little is an error of each alone, and of both as soon as they are
+    heard together with others: a network learns what stems have to do with each other.
+
+    References
+    ----------
+    R. Sawata, S. Uhlich, S. Takahashi, Y. Mitsufuji, All for one and one for all: improving music separation by
+    bridging networks, ICASSP 2021.
+    """
+    stems = outcome.stems.shape[1]
+    chosen = [[float(mask >> at & 1) for at in range(stems)] for mask in range(1, 2**stems - 1)]
+    which = outcome.stems.new_tensor(chosen)
+
+    def sums(parts: Tensor) -> Tensor:
+        return torch.einsum("ks,bs...->bk...", which.to(parts.dtype), parts)
+
+    spectral = (power(sums(outcome.spectra - outcome.true_spectra)) / _spectral_level(outcome)).mean()
+    return spectral + _IN_TIME * _weighted_sdr(sums(outcome.stems), sums(outcome.sound), outcome.mix[:, None])
+
+
+def _weighted_sdr(true: Tensor, found: Tensor, mix: Tensor) -> Tensor:
+    """Return the mean over (batch, some, 2, frames); `mix` is broadcast to them."""
+
+    def like(one: Tensor, other: Tensor) -> Tensor:
+        both = (one.square().sum(dim=(2, 3)) * other.square().sum(dim=(2, 3)) + _LEAST**2).sqrt()
+        return ((one * other).sum(dim=(2, 3)) + _LEAST) / (both + _LEAST)
+
+    rest = mix - true
+    own, others = true.square().sum(dim=(2, 3)), rest.square().sum(dim=(2, 3))
+    share = own / (own + others + _LEAST)
+    return (1.0 - share * like(true, found) - (1.0 - share) * like(rest, mix - found)).mean()
 
 
 LOSSES: Mapping[str, Callable[[Outcome], Tensor]] = {
@@ -223,6 +311,10 @@ LOSSES: Mapping[str, Callable[[Outcome], Tensor]] = {
     "si_sdr": si_sdr,
     "multi_resolution": multi_resolution,
     "mel": mel,
+    "audible": audible,
+    "compressed": compressed,
+    "weighted_sdr": weighted_sdr,
+    "combinations": combinations,
 }
 """Name in a configuration -> loss."""
 
@@ -243,13 +335,3 @@ def weighted(outcome: Outcome, weights: Mapping[str, float]) -> Tensor:
 
 def _spectral_level(outcome: Outcome) -> Tensor:
     return power(outcome.true_spectra.sum(dim=1)).mean(dim=(1, 2, 3))[:, None, None, None, None] + _LEAST
-
-
-def _mel_matrix(bands: int, bins: int, rate: float) -> Tensor:
-    """Return triangles (bands, bins) of equal width on the mel scale of O'Shaughnessy, each of area 1."""
-    edges = 700.0 * (10 ** (torch.linspace(0.0, 2595.0 * math.log10(1 + rate / 1400.0), bands + 2) / 2595.0) - 1.0)
-    at = torch.linspace(0.0, rate / 2, bins)
-    rising = (at - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
-    falling = (edges[2:, None] - at) / (edges[2:] - edges[1:-1])[:, None]
-    triangles = torch.minimum(rising, falling).clamp_min(0.0)
-    return triangles / triangles.sum(dim=1, keepdim=True).clamp_min(_LEAST)

@@ -242,7 +242,9 @@ class Trainer:
         for group in self._optimiser.param_groups:
             group["lr"] = training.learning_rate * schedule(self.step, self.plan)
         with autocast(training.precision, self.device):
-            loss = weighted(Outcome(self.net, stems, joined if self._backed else None, self._voice), self.plan.losses)
+            known = joined if self._backed else None
+            outcome = Outcome(self.net, stems, known, self._voice, self.plan.net.rate)
+            loss = weighted(outcome, self.plan.losses)
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.net.parameters(), training.clip)

@@ -288,7 +288,7 @@ class Giver(torch.nn.Module):
         return self.stems
 
 
-SOUND_LOSSES = [name for name in LOSSES if name in ("time_l1", "time_l2", "si_sdr", "multi_resolution", "mel")]
+SOUND_LOSSES = [name for name in LOSSES if name != "points"]
 
 
 @pytest.mark.parametrize("name", SOUND_LOSSES)
@@ -309,8 +309,8 @@ def test_a_loss_is_least_for_the_truth_and_grows_with_the_error(name: str) -> No
 
 
 @pytest.mark.parametrize("name", LOSSES)
-@pytest.mark.parametrize("net", KINDS)
-def test_every_loss_reaches_every_network(name: str, net: str) -> None:
+@pytest.mark.parametrize("net", ["unet", "mask_unet", "wave_unet", "hs_tasnet"])
+def test_every_loss_reaches_every_kind_of_network(name: str, net: str) -> None:
     true = torch.from_numpy(np.stack([tones(0, 0.4)]))
     made = any_net(net).train()
     if name == "points" and not KINDS[net].masks:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias, runtime_checkable
 
@@ -321,6 +321,18 @@ class Levelled(Protocol):
     @property
     def silence(self) -> float:
         """The value of silence."""
+
+
+@runtime_checkable
+class Grouping(Protocol):
+    """A method for one song that is quicker with several pieces at a time; the first one it gets alone."""
+
+    @property
+    def together(self) -> int:
+        """How many pieces it is given at most."""
+
+    def separate_all(self, mixes: Sequence[Audio], params: Params, progress: Progress) -> list[Stems]:
+        """Return what `separate` gives for each."""
 
 
 @dataclass(frozen=True, slots=True)

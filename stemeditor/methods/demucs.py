@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import replace
 from fractions import Fraction
@@ -18,7 +18,8 @@ from stemeditor.audio.convert import to_channels
 from stemeditor.audio.store import release_pages
 from stemeditor.errors import FileProblem
 from stemeditor.methods.base import Method, MethodInfo, Params, Stems
-from stemeditor.methods.exported import COMPILED, Form, form_of
+from stemeditor.methods.engine import Engine
+from stemeditor.methods.exported import COMPILED, Form, exactly, form_of
 from stemeditor.methods.hybrid_core import HybridCore
 from stemeditor.methods.pretrained import OVERLAP_PARAM, PRESETS, SHIFTS_PARAM, Pretrained
 from stemeditor.progress import Progress
@@ -59,6 +60,7 @@ _USUAL = {
 _TRANSFORMER_SEGMENT_S = 7.8
 _HYBRID_SEGMENT_S = 11.0
 _BLOCK = 1 << 20
+_TOGETHER = 4
 
 _HYBRID = "A. Defossez, Hybrid spectrogram and waveform source separation, MDX workshop at ISMIR 2021"
 _TRANSFORMER = "S. Rouard, F. Massa, A. Defossez, Hybrid transformers for music source separation, ICASSP 2023"
@@ -77,6 +79,9 @@ class Demucs(Pretrained):
         What the networks give, in their order.
     counts
         For each network and source, how much it counts in the mean; all the same by default.
+    at_hand
+        How many networks are kept ready at a time where they are computed exactly, in twice the memory. If that is not
+        all of them, pieces are computed by fours, so that networks need not be made ready anew as often.
     """
 
     def __init__(
@@ -87,8 +92,10 @@ class Demucs(Pretrained):
         files: tuple[str, ...],
         sources: tuple[str, ...] = SOURCES,
         counts: tuple[tuple[float, ...], ...] = (),
+        at_hand: int = 4,
     ) -> None:
         super().__init__(info, pack, packages)
+        self._at_hand = at_hand
         self._files = files
         self._sources = sources
         self._counts = counts or tuple((1.0,) * len(sources) for _ in files)
@@ -113,24 +120,46 @@ class Demucs(Pretrained):
         """Return the stems of one piece that is a song by itself; see `Method`."""
         return self.learn(mix, params, progress).separate(mix, params, progress)
 
-    def normalised(self, mix: Audio, mean: float, spread: float, progress: Progress) -> Stems:
-        """Return the stems of a piece of a song whose mean and standard deviation are known."""
-        sound = (mix.samples - np.float32(mean)) / np.float32(spread)
-        totals: dict[str, Samples] = {}
+    def normalised(self, mixes: Sequence[Audio], mean: float, spread: float, progress: Progress) -> list[Stems]:
+        """Return the stems of each piece of a song whose mean and standard deviation are known."""
+        sounds = [(mix.samples - np.float32(mean)) / np.float32(spread) for mix in mixes]
+        totals: list[dict[str, Samples]] = [{} for _ in sounds]
         weights = dict.fromkeys(self._wanted, 0.0)
-        for name in self._needed():
-            counts = self._counts[self._files.index(name)]
-            found = self.engine(name)(sound, progress)
-            for at, source in enumerate(self._sources):
-                if source in weights and counts[at]:
-                    part = found[at] if counts[at] == 1.0 else found[at] * np.float32(counts[at])
-                    totals[source] = totals[source] + part if source in totals else part
-                    weights[source] += counts[at]
-        for name in self._wanted:
-            stem = totals[name]
-            stem *= np.float32(spread / weights[name])
-            stem += np.float32(mean)
-        return {name: totals[name] for name in self._wanted}
+        engines = {name: self.engine(name) for name in self._needed()}
+        for name, engine in engines.items():
+            counts = dict(zip(self._sources, self._counts[self._files.index(name)], strict=True))
+            self._make_room([*engines.values()], engine)
+            for sound, total in zip(sounds, totals, strict=True):
+                found = engine(sound, progress)
+                for at, source in enumerate(self._sources):
+                    if source in weights and counts[source]:
+                        part = found[at] if counts[source] == 1.0 else found[at] * np.float32(counts[source])
+                        total[source] = total[source] + part if source in total else part
+                del found
+            for source in weights:
+                weights[source] += counts[source]
+        for total in totals:
+            for name in self._wanted:
+                stem = total[name]
+                stem *= np.float32(spread / weights[name])
+                stem += np.float32(mean)
+        return [{name: total[name] for name in self._wanted} for total in totals]
+
+    @property
+    def together(self) -> int:
+        """How many pieces are computed at a time."""
+        return _TOGETHER if exactly() and len(self._needed()) > self._at_hand else 1
+
+    def _make_room(self, engines: list[Engine], coming: Engine) -> None:
+        """Let those rest that are needed last, so that no more than shall be are ready beside one that comes."""
+        if not exactly() or coming.ready:
+            return
+        place = engines.index(coming)
+        # In this round, or in the next one.
+        later = sorted(range(len(engines)), key=lambda at: (at - place) % len(engines))
+        ready = [engines[at] for at in later if engines[at].ready]
+        for engine in ready[max(self._at_hand - 1, 0) :]:
+            engine.rest()
 
     def _needed(self) -> tuple[str, ...]:
         """Return the files of the networks that give something to the wanted stems."""
@@ -190,7 +219,16 @@ class _Levelled:
 
     def separate(self, mix: Audio, params: Params, progress: Progress) -> Stems:
         """See `Method.separate`."""
-        return self._method.normalised(mix, self.silence, self._spread, progress)
+        return self.separate_all([mix], params, progress)[0]
+
+    @property
+    def together(self) -> int:
+        """See `Grouping`."""
+        return self._method.together
+
+    def separate_all(self, mixes: Sequence[Audio], params: Params, progress: Progress) -> list[Stems]:
+        """See `Grouping`."""
+        return self._method.normalised(mixes, self.silence, self._spread, progress)
 
 
 class Torchaudio(Demucs):
@@ -405,7 +443,7 @@ def mdx_extra() -> Demucs:
         0.3,
     )
     files = tuple(f"{name}.safetensors" for name in ("e51eebcc", "a1d90b5c", "5d2d6c55", "cfa93e08"))
-    return Demucs(info, "mdx_extra", _PACKAGE, files)
+    return Demucs(info, "mdx_extra", _PACKAGE, files, at_hand=3)
 
 
 def hdemucs_high_musdb_plus() -> Demucs:

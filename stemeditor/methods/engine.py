@@ -176,6 +176,15 @@ class Engine:
         return False
 
     @property
+    def ready(self) -> bool:
+        """Whether OpenVINO can compute it at once."""
+        return self._compiled is not None
+
+    def rest(self) -> None:
+        """Give back what OpenVINO computes it with, which is made anew when it is asked again."""
+        self._batcher.if_idle(self._leave_openvino)
+
+    @property
     def shaped(self) -> bool:
         """Whether pieces of one length only are computed fast; a card takes any."""
         form = self._form

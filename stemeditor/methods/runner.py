@@ -21,6 +21,7 @@ from stemeditor.methods import device
 from stemeditor.methods.base import (
     OVERLAP,
     SHIFTS,
+    Grouping,
     Learner,
     Levelled,
     Method,
@@ -179,9 +180,9 @@ def _taken_apart(
 ) -> Iterator[tuple[Segment, Stems]]:
     """Yield every segment with its stems; those that come next are begun meanwhile where a graphics card computes."""
     if method.info.family != "network" or device.chosen().key == device.CPU:
-        for segment in plan:
+        for segments in _grouped(plan, method.together if isinstance(method, Grouping) else 1):
             progress.check()
-            yield segment, _separated(song, method, params, segment, progress)
+            yield from zip(segments, _separated(song, method, params, segments, progress), strict=True)
         return
     waiting: deque[tuple[Segment, Future[Stems]]] = deque()
     turns, watched, separation = Turns(_AT_WORK), Shared(progress), device.separation()
@@ -189,11 +190,12 @@ def _taken_apart(
     def work(number: int, group: Group, segment: Segment) -> Stems:
         with group.member(number), turns.turn(number), device.separating(separation):
             watched.check()
-            return _separated(song, method, params, segment, watched)
+            return next(_separated(song, method, params, [segment], watched))
 
     with ThreadPoolExecutor(_AHEAD, "segments") as pool:
         try:
-            for number, (group, segment) in enumerate(_grouped(plan)):
+            gathered = ((Group(len(segments)), one) for segments in _grouped(plan, device.SEVERAL) for one in segments)
+            for number, (group, segment) in enumerate(gathered):
                 watched.check()
                 # Which device was asked for is known to this thread alone.
                 waiting.append((segment, pool.submit(copy_context().run, work, number, group, segment)))
@@ -207,14 +209,13 @@ def _taken_apart(
                 job.cancel()
 
 
-def _grouped(plan: Iterable[Segment]) -> Iterator[tuple[Group, Segment]]:
-    """Yield segments with those that go side by side with them; the first goes alone, to be heard soon."""
+def _grouped(plan: Iterable[Segment], most: int) -> Iterator[list[Segment]]:
+    """Yield segments that go side by side; the first goes alone, to be heard soon."""
     left = iter(plan)
     segments = list(islice(left, 1))
     while segments:
-        group = Group(len(segments))
-        yield from ((group, segment) for segment in segments)
-        segments = list(islice(left, device.SEVERAL))
+        yield segments
+        segments = list(islice(left, most))
 
 
 def _first(waiting: deque[tuple[Segment, Future[Stems]]]) -> tuple[Segment, Stems]:
@@ -352,8 +353,25 @@ def shift_lead(rate: int, number: int, shifts: int) -> int:
     return int(_MOST_SHIFT_S * rate * (2 * number + 1) / (2 * shifts))
 
 
-def _separated(song: Audio, method: Method, params: Params, segment: Segment, progress: Progress) -> Stems:
-    """Run the method on one segment, at the rate and channels it asks for, and bring the result back."""
+def _separated(
+    song: Audio, method: Method, params: Params, segments: Sequence[Segment], progress: Progress
+) -> Iterator[Stems]:
+    """Run the method on segments, at the rate and channels it asks for, and bring the results back."""
+    given = [_heard(song, method, segment) for segment in segments]
+    mixes = [mix for mix, _ in given]
+    if isinstance(method, Grouping) and len(mixes) > 1:
+        found = method.separate_all(mixes, params, progress)
+    else:
+        found = [method.separate(mix, params, progress) for mix in mixes]
+    while found:
+        # Nothing of one that is done lies beside the next.
+        (mix, heard), segment, stems = given.pop(0), segments[-len(found)], found.pop(0)
+        _check(stems, method.info, mix)
+        yield _brought_back(song, method.info, segment, stems, mix.rate, heard)
+
+
+def _heard(song: Audio, method: Method, segment: Segment) -> tuple[Audio, int]:
+    """Return what a method hears of a segment, and how many frames of the song that are."""
     info = method.info
     start, stop = max(segment.read_start, 0), min(segment.read_stop, song.frames)
     rate, channels = info.rate or song.rate, info.channels or song.channels
@@ -368,8 +386,11 @@ def _separated(song: Audio, method: Method, params: Params, segment: Segment, pr
     mix = Audio(resample(samples, song.rate, rate) if rate != song.rate else samples, rate)
     if mix.frames == 0:
         mix = Audio.silence(channels, 1, rate)
-    found = method.separate(mix, params, progress)
-    _check(found, info, mix)
+    return mix, heard
+
+
+def _brought_back(song: Audio, info: MethodInfo, segment: Segment, found: Stems, rate: int, heard: int) -> Stems:
+    """Return the stems of a segment as the song is: its rate, channels, and length."""
     stems = {}
     kept = slice(segment.start - segment.read_start, segment.stop - segment.read_start)
     for name in info.stems:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -13,6 +13,7 @@ from stemeditor import threads
 from stemeditor.audio.buffer import Audio, Samples
 from stemeditor.audio.stft import Spectra
 from stemeditor.methods.base import (
+    Grouping,
     Learner,
     Levelled,
     Method,
@@ -179,19 +180,19 @@ class Refined:
 
     def separate(self, mix: Audio, params: Params, progress: Progress) -> Stems:
         """See `Method.separate`."""
-        passes = int(params[PASSES.name])
-        stems = self.method.separate(mix, params, progress)
-        if passes == 0 or not mix.samples.any():
-            return stems
-        rest: Samples = mix.samples.astype(np.float64)
-        for samples in stems.values():
-            rest = rest - samples
-        transform = transform_for(mix.rate, _WINDOW_S)
-        spectra = threads.each(transform.forward, (*stems.values(), rest.astype(np.float32)), progress)
-        whole = transform.forward(mix.samples)
-        found = filtered(whole, spectra, passes, progress)
-        sounds = threads.each(lambda spectrum: transform.inverse(spectrum, mix.frames), found[: len(stems)], progress)
-        return dict(zip(stems, sounds, strict=True))
+        return _refined(mix, self.method.separate(mix, params, progress), params, progress)
+
+    @property
+    def together(self) -> int:
+        """See `Grouping`."""
+        return self.method.together if isinstance(self.method, Grouping) else 1
+
+    def separate_all(self, mixes: Sequence[Audio], params: Params, progress: Progress) -> list[Stems]:
+        """See `Grouping`."""
+        if not isinstance(self.method, Grouping):
+            return [self.separate(mix, params, progress) for mix in mixes]
+        found = self.method.separate_all(mixes, params, progress)
+        return [_refined(mix, stems, params, progress) for mix, stems in zip(mixes, found, strict=True)]
 
 
 class RefinedLearner(Refined):
@@ -209,3 +210,19 @@ class RefinedLearner(Refined):
 def refined(method: Method) -> Refined:
     """Return the method with the filter behind it."""
     return RefinedLearner(method, method) if isinstance(method, Learner) else Refined(method)
+
+
+def _refined(mix: Audio, stems: Stems, params: Params, progress: Progress) -> Stems:
+    """Return the stems of a piece after the filter."""
+    passes = int(params[PASSES.name])
+    if passes == 0 or not mix.samples.any():
+        return stems
+    rest: Samples = mix.samples.astype(np.float64)
+    for samples in stems.values():
+        rest = rest - samples
+    transform = transform_for(mix.rate, _WINDOW_S)
+    spectra = threads.each(transform.forward, (*stems.values(), rest.astype(np.float32)), progress)
+    whole = transform.forward(mix.samples)
+    found = filtered(whole, spectra, passes, progress)
+    sounds = threads.each(lambda spectrum: transform.inverse(spectrum, mix.frames), found[: len(stems)], progress)
+    return dict(zip(stems, sounds, strict=True))

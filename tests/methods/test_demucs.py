@@ -212,3 +212,56 @@ def test_hybrid_demucs_by_openvino_gives_the_same(key: str, seconds: float, monk
     for name in SOURCES:
         error = quick[name][:, middle] - plain[name][:, middle]
         assert np.square(plain[name][:, middle]).sum() > 1e4 * np.square(error).sum()
+
+
+class Stub:
+    """A network that must be made ready, and gives what it hears, a little of it."""
+
+    def __init__(self, share: float) -> None:
+        self.ready, self.loads, self._share = False, 0, share
+
+    def __call__(self, sound: Samples, progress: Silent) -> Samples:
+        self.loads += not self.ready
+        self.ready = True
+        return np.stack([sound * np.float32(self._share * at) for at in range(1, 5)])
+
+    def rest(self) -> None:
+        self.ready = False
+
+
+def test_where_it_counts_no_more_networks_are_ready_than_shall_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four in single precision take two gigabytes; three, and pieces by fours, hardly more time."""
+    from stemeditor.methods import demucs
+
+    method = demucs.mdx_extra()
+    stubs = {name: Stub(0.01 * number) for number, name in enumerate(method._files, 1)}
+    ready: list[int] = []
+
+    def asked(method: demucs.Demucs, name: str) -> Stub:
+        ready.append(sum(stub.ready for stub in stubs.values()))
+        return stubs[name]
+
+    monkeypatch.setattr(demucs.Demucs, "engine", asked)
+    monkeypatch.setattr(demucs.Demucs, "shaped", lambda method, names: method.info)
+
+    def run() -> Stems:
+        stems = [piece.stems for piece in runner.stream(Audio(sound, RATE), method, {"overlap": 0.25}, Silent())]
+        return {name: np.concatenate([piece[name] for piece in stems], axis=1) for name in stems[0]}
+
+    # 25 pieces: one alone, then six times four.
+    sound = noise(18.5)
+    Settings(settings.file()).set("exact", True)
+    first = run()
+    assert method.together == 4
+    assert max(ready) == 3
+    loads = sum(stub.loads for stub in stubs.values())
+    assert 4 + 6 <= loads <= 4 + 2 * 6
+    again = run()
+    assert all(np.array_equal(again[name], first[name]) for name in first)
+    Settings(settings.file()).set("exact", False)
+    assert method.together == 1
+    other = run()
+    assert max(ready) == 4
+    assert all(np.array_equal(other[name], first[name]) for name in first)
+    # Of one stem only one network is asked in the tuned set: nothing waits.
+    assert demucs.htdemucs_ft().only(["drums"]).together == 1

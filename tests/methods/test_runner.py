@@ -14,6 +14,7 @@ from stemeditor.methods import device, registry, runner
 from stemeditor.methods.base import MethodInfo, Param, Params, Remark, Stems
 from stemeditor.methods.masks import ramp_up, shares, soft
 from stemeditor.methods.segments import plan
+from stemeditor.methods.wiener import refined
 from stemeditor.progress import Progress, Silent
 from tests.helpers.card import card
 from tests.helpers.sounds import music, tone
@@ -175,6 +176,41 @@ def test_nothing_of_a_piece_is_kept_while_the_next_is_computed() -> None:
         pass
     assert len(kept) > 4
     assert not any(kept)
+
+
+class Several(Toy):
+    """One that is quicker with three pieces at a time."""
+
+    together = 3
+
+    def __init__(self, **fields: object) -> None:
+        super().__init__(**fields)
+        self.counts: list[int] = []
+
+    def separate(self, mix: Audio, params: Params, progress: Progress) -> Stems:
+        self.counts.append(1)
+        return super().separate(mix, params, progress)
+
+    def separate_all(self, mixes: list[Audio], params: Params, progress: Progress) -> list[Stems]:
+        self.counts.append(len(mixes))
+        return [super(Several, self).separate(mix, params, progress) for mix in mixes]
+
+
+@pytest.mark.parametrize("passes", [0, 1])
+def test_a_method_gets_several_pieces_at_a_time_if_it_likes_and_the_first_alone(passes: int) -> None:
+    samples = music(6.0, rate=22050)
+    several, one = Several(rate=44100, channels=1), Toy(rate=44100, channels=1)
+    found, alone = (
+        list(runner.stream(Audio(samples, 22050), refined(method), {"wiener": passes}, Silent()))
+        for method in (several, one)
+    )
+    assert several.counts[0] == 1
+    assert several.counts[1:-1] == [3] * (len(several.counts) - 2)
+    assert sum(several.counts) == len(one.seen) == len(several.seen)
+    assert len(several.counts) >= 3
+    for piece, other in zip(found, alone, strict=True):
+        assert piece.start == other.start
+        assert all(np.array_equal(piece.stems[name], other.stems[name]) for name in piece.stems)
 
 
 def test_rate_and_channels_are_adapted_and_brought_back() -> None:

@@ -37,6 +37,7 @@ _SHIPPED = {"unet": "default"}
 _VOICE = "vocals"
 _KEPT_FROM, _MOST_KEPT = 6, 12
 _LOOKS = 100
+_LARGEST_BATCH, _LONGEST_S = 4, 4.0
 _LEARNING = 0.95
 _LOOK_S, _TELL_S = 0.05, 0.2
 _ENDING_S = 8.0
@@ -111,11 +112,16 @@ def plan_of(name: str, folders: Sequence[Path], songs: int, stems: Sequence[str]
         shipped,
         output=folder_of(name),
         stems=tuple(stems),
-        songs=Songs(paths.cache_folder() / "training", data_sets=tuple(str(folder) for folder in folders)),
+        songs=Songs(_songs(), data_sets=tuple(str(folder) for folder in folders)),
         training=replace(shipped.training, steps=steps),
         validation=Validation(kept, shipped.validation.seconds, max(steps // _LOOKS, 1)),
         provenance={"name": name},
     )
+
+
+def _songs() -> Path:
+    """Return where songs are kept as networks learn from them."""
+    return paths.cache_folder() / "training"
 
 
 def folder_of(name: str) -> Path:
@@ -161,9 +167,25 @@ def longer(plan: Plan, steps: int) -> Plan:
     )
 
 
+def humbler(plan: Plan) -> Plan:
+    """Return a plan that learns from less at once: what is published is more than a processor has memory for."""
+    training = plan.training
+    return replace(
+        plan,
+        training=replace(
+            training, batch=min(training.batch, _LARGEST_BATCH), seconds=min(training.seconds, _LONGEST_S)
+        ),
+    )
+
+
 def forget(name: str) -> None:
-    """Delete what a training keeps, as far as that can be done; a network that came of it stays."""
+    """Delete what a training keeps, as far as that can be done; a network that came of it stays.
+
+    With the last of them go the songs that they learned from, as they were converted.
+    """
     shutil.rmtree(folder_of(name), ignore_errors=True)
+    if not trainings():
+        shutil.rmtree(_songs(), ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,8 +313,10 @@ def _train(plan: Plan, device: str, there: Connection) -> None:
     message: tuple[str, Any]
     try:
         from stemeditor.training.gathering import SHARE_OF_GATHERING, gathered
-        from stemeditor.training.trainer import Trainer
+        from stemeditor.training.trainer import Trainer, chosen_device
 
+        if chosen_device(device).type == "cpu":
+            plan = humbler(plan)
         files, backings = gathered(plan, Part(progress, 0.0, SHARE_OF_GATHERING))
         Trainer(plan, files, device, backings).run(Part(progress, SHARE_OF_GATHERING, 1.0))
         message = ("done", None)

@@ -110,6 +110,15 @@ def test_every_network_has_a_plan_for_own_songs(net: str, tmp_path: Path) -> Non
     ]
 
 
+def test_a_processor_learns_from_less_at_once(tmp_path: Path) -> None:
+    large, small = (training.plan_of("mine", (tmp_path,), 3, (), net, 10) for net in ("demucs", "conv_tasnet"))
+    assert (large.training.batch, large.training.seconds) == (16, 10.0)
+    found = training.humbler(large)
+    assert (found.training.batch, found.training.seconds) == (4, 4.0)
+    assert replace(found, training=large.training) == large
+    assert training.humbler(small).training.seconds == 2.0
+
+
 @pytest.mark.parametrize("name", ["", "../up", "a:b", ".hidden"])
 def test_a_training_is_not_kept_outside_its_folder(name: str) -> None:
     with pytest.raises(UserError, match="cannot be the name"):
@@ -141,6 +150,13 @@ def test_a_network_is_learned_stopped_gone_on_with_and_used(folder: Path) -> Non
     assert registry.info("own:choir").stems == ("vocals", "other")
     assert registry.info("own:choir").name == "choir"
     assert (training.folder_of("choir") / curves.BEST).is_file()
+    # Songs go with the last training that learned from them.
+    songs = again.plan.songs.folder
+    assert list(songs.rglob("*.npy"))
+    training.forget("choir")
+    assert not songs.exists()
+    assert training.trainings() == ()
+    assert "own:choir" in registry.keys()  # noqa: SIM118 a function, no mapping
 
 
 def test_what_a_training_lacks_is_said_in_words(folder: Path) -> None:

@@ -67,7 +67,8 @@ class JobRow(QWidget):
         self.bar.setVisible(not failed)
         self.bar.setValue(round(state.fraction * _BAR_STEPS))
         self.bar.setAccessibleName(f"Progress of {state.title}")
-        self.left.setText("" if failed else time_left(state.left_s))
+        # What lasts may have begun in the middle: what it has done so far tells nothing.
+        self.left.setText("" if failed or state.lasting else time_left(state.left_s))
         word = "Dismiss" if failed else "Cancel"
         self.cross.setAccessibleName(f"{word} {state.title}")
         self.cross.setToolTip(f"{word} (Esc)" if failed or newest else word)

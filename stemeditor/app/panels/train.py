@@ -62,6 +62,8 @@ class TrainDialog(Passing):
         self.name.setToolTip(
             "What it will be called among the methods; choose one that you have begun to go on with it"
         )
+        # A new name that begins like an old one stays a new name.
+        self.name.setCompleter(None)  # type: ignore[arg-type]
         self.name.addItems(training.trainings())
         self.folders = QListWidget()
         self.folders.setAccessibleName("Folders of songs with true stems")

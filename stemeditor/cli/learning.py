@@ -6,15 +6,12 @@ import json
 import signal
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from stemeditor.cli.terminal import bars, listing, show
+from stemeditor.cli.terminal import bars, listing, say, show
 from stemeditor.progress import Part
-
-if TYPE_CHECKING:
-    pass
 
 _Corpus = Annotated[str, typer.Option("--corpus", help="Folder of recordings and scores.", metavar="DIR")]
 _Songs = Annotated[Path | None, typer.Option("--songs", help="Folder where made songs are kept.", metavar="DIR")]
@@ -47,6 +44,8 @@ def train(
     try:
         with bars(False) as bar, bar(config.stem) as progress:
             files, backings = gathered(plan, Part(progress, 0.0, SHARE_OF_GATHERING))
+            if plan.songs.data_sets and not plan.songs.corpus:
+                say(f"{len(files)} songs with true stems")
             if make_only:
                 return
             from stemeditor.training.curves import BEST, CURVES, FIGURE, LAST

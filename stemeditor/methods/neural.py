@@ -88,7 +88,7 @@ class Network(ABC):
         engine.prepare(again and self.path.parent != paths.resource("models"))
 
 
-class Sounding(Network):
+class SoundToSound(Network):
     """A checkpoint of a network that goes from sound to sound."""
 
     def separate(self, mix: Audio, params: Params, progress: Progress) -> Stems:

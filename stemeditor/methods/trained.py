@@ -11,7 +11,7 @@ from stemeditor import paths
 from stemeditor.errors import FileProblem, UserError
 from stemeditor.methods.base import MethodInfo
 from stemeditor.methods.exported import form_of
-from stemeditor.methods.neural import OVERLAP_S, REST, Network, Neural, Sounding, segment_s
+from stemeditor.methods.neural import OVERLAP_S, REST, Network, Neural, SoundToSound, segment_s
 from stemeditor.methods.steady import STEADY
 from stemeditor.nets.catalogue import KINDS
 from stemeditor.nets.description import SUFFIX, describe
@@ -115,7 +115,7 @@ def load(key: str) -> Network:
     told: Mapping[str, object] = description.provenance
     kind = KINDS[description.net]
     rest = REST if REST in description.stems else None
-    return (Neural if kind.masks else Sounding)(
+    return (Neural if kind.masks else SoundToSound)(
         path,
         MethodInfo(
             key=key,

@@ -69,7 +69,7 @@ class ConvTasNet(Sounding):
         super().__init__(stems)
         if features % bands or window % 2:
             raise ValueError(f"{features} features are no {bands} equal bands, or {window} frames no two halves")
-        self.window, self.features = window, features
+        self.window, self.features, self.strong = window, features, strong
         self.encoder: nn.Module = _StrongEncoder(features, window) if strong else _Encoder(features, window)
         self.separator = _Separator(stems, features, bands, features // bands, hidden, repeats, depth)
         # Its separator is as narrow inside as those of the bands, as it was when it was trained.
@@ -95,14 +95,24 @@ class ConvTasNet(Sounding):
 
         Bands are then low and high, each filter with its part of the decoder.
         """
-        if not isinstance(self.encoder, _Encoder) or not isinstance(self.decoder, _Decoder):
-            raise ValueError("only the filters of a plain front can be ordered")
-        shapes = self.encoder.filters.weight
-        strongest = torch.fft.rfft(shapes.detach(), 1 << 10).abs().sum(dim=1).argmax(dim=1)
+        strongest = torch.fft.rfft(self.filters().detach(), 1 << 10).abs().sum(dim=1).argmax(dim=1)
         order = strongest.argsort(stable=True)
         with torch.no_grad():
-            for filters in (self.encoder.filters, self.decoder.filters):
-                filters.weight.copy_(filters.weight[order])
+            for part in (self.encoder, self.decoder):
+                weight = part.get_parameter("filters.weight")
+                weight.copy_(weight[order])
+
+    def filters(self) -> Tensor:
+        """Return the filters of a plain front, (features, 2, window).
+
+        Raises
+        ------
+        ValueError
+            If the front is the larger one.
+        """
+        if not isinstance(self.encoder, _Encoder):
+            raise ValueError("only a plain front has filters of one length")
+        return self.encoder.filters.weight
 
 
 class _Encoder(nn.Module):

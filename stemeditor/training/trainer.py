@@ -21,7 +21,7 @@ from stemeditor.nets.description import Description
 from stemeditor.nets.masking import Masking, Sharing
 from stemeditor.nets.sounding import Sounding
 from stemeditor.progress import Progress
-from stemeditor.training import curves
+from stemeditor.training import curves, filters
 from stemeditor.training.bank import Bank, fits
 from stemeditor.training.corpus import RATE
 from stemeditor.training.curves import BEST, LAST, STATE, Watched
@@ -269,6 +269,8 @@ class Trainer:
             self.write(self.plan.output / BEST, scores)
         self.write(self.plan.output / LAST, scores)
         curves.write(self.plan.output, self._looks)
+        if isinstance(self.average, ConvTasNet) and not self.average.strong:
+            filters.write(self.plan.output, self.average, self.plan.net.rate)
         return look
 
     def write(self, path: Path, scores: Mapping[str, float]) -> None:
@@ -280,6 +282,14 @@ class Trainer:
             "hours of training": round(self.seconds / 3600, 2),
             "hours heard": round(self.step * plan.training.batch * plan.training.seconds / 3600, 1),
             "device": describe_device(self.device),
+            "learned with": {
+                "losses": dict(plan.losses),
+                "batch": plan.training.batch,
+                "seconds": plan.training.seconds,
+                "learning rate": plan.training.learning_rate,
+                "weights averaged": plan.training.average,
+                "seed": plan.training.seed,
+            },
             "validation": {name: round(value, 2) for name, value in scores.items()},
         }
         description = Description(

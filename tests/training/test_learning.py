@@ -18,7 +18,7 @@ from stemeditor.nets.conv_tasnet import ConvTasNet
 from stemeditor.nets.description import Description, describe
 from stemeditor.nets.masking import Masking
 from stemeditor.progress import Silent, Stoppable
-from stemeditor.training import augment, bank, console, curves, library, plan, trainer
+from stemeditor.training import augment, bank, console, curves, filters, library, plan, trainer
 from stemeditor.training.augment import Augmentation
 from stemeditor.training.bank import Bank
 from stemeditor.training.corpus import RATE
@@ -485,6 +485,7 @@ def test_every_network_can_be_trained(name: str, songs: list[Path], tmp_path: Pa
     assert any(not torch.equal(a, b) for a, b in zip(before, made.net.parameters(), strict=True))
     net, description = checkpoint.load(tmp_path / curves.BEST)
     assert (description.net, description.rate, description.seconds) == (name, 22050, 0.5)
+    assert description.provenance["learned with"]["losses"] == loss
     if isinstance(net, Masking):
         assert (description.window, description.hop, description.points) == (
             net.front.window,
@@ -534,6 +535,24 @@ def test_filters_of_one_network_are_taken_by_another_and_stay(ordered: bool, son
     checkpoint.save(path, small("unet"), Description("unet", SMALL["unet"], NAMES))
     with pytest.raises(UserError, match="no filters" if ordered else "another network"):
         Trainer(replace(told, output=tmp_path / "wrong"), songs, "cpu")
+
+
+def test_filters_are_drawn_by_what_they_let_through(songs: list[Path], tmp_path: Path) -> None:
+    plain = {**SMALL["conv_tasnet"], "bands": 1, "whole": False}
+    net = any_net("conv_tasnet", bands=1, whole=False)
+    assert isinstance(net, ConvTasNet)
+    at = torch.arange(20.0)
+    tones_of = torch.stack([torch.cos(2 * torch.pi * at * number / 40) for number in (12, 3, 8, 5)] * 4)
+    net.filters().data.copy_((tones_of * torch.hann_window(20))[:, None].expand(-1, 2, -1))
+    found = filters.responses(net)
+    assert found.shape == (16, 513)
+    assert found.max(dim=1).values.tolist() == [0.0] * 16
+    assert (found.argmax(dim=1) / 512 * 20).round().tolist() == [3] * 4 + [5] * 4 + [8] * 4 + [12] * 4
+    told = replace(a_plan(tmp_path, steps=1), net=Net("conv_tasnet", plain, rate=22050), losses={"time_l1": 1.0})
+    Trainer(told, songs, "cpu").run(Silent())
+    assert (tmp_path / filters.FILTERS).stat().st_size > 5000
+    with pytest.raises(ValueError, match="plain front"):
+        filters.responses(any_net("conv_tasnet", strong=True))  # type: ignore[arg-type]
 
 
 def test_the_published_filters_alone_do_not_learn() -> None:

@@ -24,6 +24,7 @@ from stemeditor.jobs.models import prepare
 from stemeditor.methods import trained
 from stemeditor.progress import Part, Progress, Silent
 from stemeditor.training import curves
+from stemeditor.training.corpus import RATE
 from stemeditor.training.curves import Watched
 from stemeditor.training.plan import Plan, Songs, Validation, parsed, read
 
@@ -33,6 +34,9 @@ REST, ACCOMPANIMENT = RESTS = ("other", "accompaniment")
 
 _SHIPPED = {"unet": "default"}
 """The plan of a network, where it is not called as the network is."""
+
+_WIDER: Mapping[str, Mapping[str, int]] = {"conv_tasnet": {"window": 40}}
+"""What makes a network that was published for 22 kHz hear as far at 44.1."""
 
 _VOICE = "vocals"
 _KEPT_FROM, _MOST_KEPT = 6, 12
@@ -88,6 +92,8 @@ def stems_of(chosen: Sequence[str], material: Material) -> tuple[str, ...]:
 def plan_of(name: str, folders: Sequence[Path], songs: int, stems: Sequence[str], net: str, steps: int) -> Plan:
     """Return the plan that is shipped for a network, for a person's own songs.
 
+    All learn at 44.1 kHz here, whatever was published: what a network does not hear stays out of its stems.
+
     Parameters
     ----------
     name
@@ -111,6 +117,7 @@ def plan_of(name: str, folders: Sequence[Path], songs: int, stems: Sequence[str]
     return replace(
         shipped,
         output=folder_of(name),
+        net=replace(shipped.net, rate=RATE, arguments={**shipped.net.arguments, **_WIDER.get(net, {})}),
         stems=tuple(stems),
         songs=Songs(_songs(), data_sets=tuple(str(folder) for folder in folders)),
         training=replace(shipped.training, steps=steps),

@@ -97,7 +97,8 @@ def test_a_network_gives_what_was_chosen_and_the_rest(
 @pytest.mark.parametrize("net", KINDS)
 def test_every_network_has_a_plan_for_own_songs(net: str, tmp_path: Path) -> None:
     found = training.plan_of("mine", (tmp_path,), 30, ("vocals", "accompaniment"), net, 500)
-    assert found.net.type == net
+    assert (found.net.type, found.net.rate) == (net, 44100)
+    assert found.net.arguments.get("window", 0) == (40 if net == "conv_tasnet" else 0)
     assert found.songs.data_sets == (str(tmp_path),)
     assert not found.songs.corpus
     assert (found.training.steps, found.validation.songs, found.validation.every) == (500, 5, 5)

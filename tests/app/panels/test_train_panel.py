@@ -28,6 +28,9 @@ from stemeditor.training import curves
 from stemeditor.training.curves import Watched
 from tests.nets.test_nets import SMALL, small
 
+LONG = 20000
+"""Milliseconds that a busy machine may take."""
+
 Work = Callable[[TrainRequest, Progress], str]
 
 
@@ -87,7 +90,7 @@ def opened(parts: Parts, qtbot: QtBot) -> TrainDialog:
 def ready(parts: Parts, qtbot: QtBot, folder: Path) -> TrainDialog:
     dialog = opened(parts, qtbot)
     dialog.add_folder(folder)
-    qtbot.waitUntil(dialog.go.isEnabled)
+    qtbot.waitUntil(dialog.go.isEnabled, timeout=LONG)
     return dialog
 
 
@@ -103,7 +106,7 @@ def test_it_says_what_it_can_learn(parts: Parts, qtbot: QtBot, folder: Path) -> 
     assert not dialog.forget.isEnabled()
     dialog.add_folder(folder)
     dialog.add_folder(folder)
-    qtbot.waitUntil(dialog.go.isEnabled)
+    qtbot.waitUntil(dialog.go.isEnabled, timeout=LONG)
     assert dialog.paths == (folder,)
     assert dialog.told.text() == "2 songs with true stems."
     assert sorted(dialog.chosen) == ["guitar", "vocals"]
@@ -120,7 +123,7 @@ def test_a_folder_without_songs_is_told_in_words(parts: Parts, qtbot: QtBot, tmp
     (tmp_path / "nothing").mkdir()
     dialog = opened(parts, qtbot)
     dialog.add_folder(tmp_path / "nothing")
-    qtbot.waitUntil(lambda: "no songs with true stems" in dialog.told.text())
+    qtbot.waitUntil(lambda: "no songs with true stems" in dialog.told.text(), timeout=LONG)
     assert not dialog.go.isEnabled()
 
 
@@ -135,7 +138,7 @@ def test_a_network_is_trained_and_among_the_methods(
     dialog.net.setCurrentIndex(dialog.net.findData("wave_unet"))
     assert "along the samples" in dialog.sentence.text()
     press(qtbot, dialog.go)
-    qtbot.waitUntil(lambda: "among the methods" in dialog.state.text(), timeout=20000)
+    qtbot.waitUntil(lambda: "among the methods" in dialog.state.text(), timeout=LONG)
     assert registry.info("own:my network").stems == ("vocals", "accompaniment")
     assert dialog.curves.accessibleDescription() == "After 2 steps: loss 0.25; vocals 3.5 dB"
     found = training.begun("my network")
@@ -152,7 +155,7 @@ def test_a_training_is_stopped_closed_upon_gone_on_with_and_deleted(
     dialog = ready(parts, qtbot, folder)
     dialog.name.setCurrentText("choir")
     press(qtbot, dialog.go)
-    qtbot.waitUntil(lambda: dialog.state.text() == "Step 2 of 10000")
+    qtbot.waitUntil(lambda: dialog.state.text() == "Step 2 of 10000", timeout=LONG)
     assert dialog.go.text() == "Stop"
     assert not dialog.net.isEnabled()
     assert not dialog.name.isEnabled()
@@ -171,11 +174,11 @@ def test_a_training_is_stopped_closed_upon_gone_on_with_and_deleted(
     assert not again.add.isEnabled()
     again.steps.setValue(20000)
     press(qtbot, again.go)
-    qtbot.waitUntil(lambda: again.state.text() == "Step 4 of 20000")
+    qtbot.waitUntil(lambda: again.state.text() == "Step 4 of 20000", timeout=LONG)
     parts.controller.cancel_job(parts.controller.jobs[0].id)
     assert again.go.text() == "Go on"
     press(qtbot, again.use)
-    qtbot.waitUntil(lambda: "choir is among the methods" in again.state.text(), timeout=20000)
+    qtbot.waitUntil(lambda: "choir is among the methods" in again.state.text(), timeout=LONG)
     assert trained.keys() == ("own:choir",)
 
     def answer(box: QMessageBox) -> None:
@@ -194,7 +197,7 @@ def test_one_is_trained_at_a_time(parts: Parts, qtbot: QtBot, folder: Path, monk
     dialog = ready(parts, qtbot, folder)
     dialog.name.setCurrentText("one")
     press(qtbot, dialog.go)
-    qtbot.waitUntil(lambda: dialog.state.text().startswith("Step 2"))
+    qtbot.waitUntil(lambda: dialog.state.text().startswith("Step 2"), timeout=LONG)
     dialog.reject()
     other = opened(parts, qtbot)
     other.name.setEnabled(True)
@@ -217,7 +220,7 @@ def test_trouble_is_told_where_it_belongs(
     assert "cannot be the name" in dialog.state.text()
     dialog.name.setCurrentText("fine")
     press(qtbot, dialog.go)
-    qtbot.waitUntil(lambda: "shorter than an example" in dialog.state.text())
+    qtbot.waitUntil(lambda: "shorter than an example" in dialog.state.text(), timeout=LONG)
     assert dialog.state.property("role") == "error"
     assert parts.controller.jobs == ()
 

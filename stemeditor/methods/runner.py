@@ -194,8 +194,7 @@ def _taken_apart(
 
     with ThreadPoolExecutor(_AHEAD, "segments") as pool:
         try:
-            gathered = ((Group(len(segments)), one) for segments in _grouped(plan, device.SEVERAL) for one in segments)
-            for number, (group, segment) in enumerate(gathered):
+            for number, (group, segment) in enumerate(_side_by_side(plan)):
                 watched.check()
                 # Which device was asked for is known to this thread alone.
                 waiting.append((segment, pool.submit(copy_context().run, work, number, group, segment)))
@@ -207,6 +206,13 @@ def _taken_apart(
             watched.end()
             for _, job in waiting:
                 job.cancel()
+
+
+def _side_by_side(plan: Iterable[Segment]) -> Iterator[tuple[Group, Segment]]:
+    """Yield segments with those that a graphics card may compute at once."""
+    for segments in _grouped(plan, device.SEVERAL):
+        group = Group(len(segments))
+        yield from ((group, segment) for segment in segments)
 
 
 def _grouped(plan: Iterable[Segment], most: int) -> Iterator[list[Segment]]:

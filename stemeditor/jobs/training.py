@@ -83,7 +83,7 @@ def look(folders: tuple[Path, ...], progress: Progress) -> Material:
 
 def stems_of(chosen: Sequence[str], material: Material) -> tuple[str, ...]:
     """Return what a network gives: the chosen stems, and one for what they leave if they leave anything."""
-    left = [name for name in material.stems if name not in chosen and name not in RESTS]
+    left = [name for name in material.stems if name not in chosen]
     rest = ACCOMPANIMENT if list(chosen) == [_VOICE] else REST
     named = tuple(name for name in chosen if name != rest)
     return (*named, rest) if left or len(named) < len(chosen) or len(named) < 2 else named  # noqa: PLR2004

@@ -86,6 +86,9 @@ def test_what_can_be_learned_is_told(folder: Path) -> None:
         (("vocals", "drums"), ("vocals", "drums", "bass"), ("vocals", "drums", "other")),
         (("vocals", "other", "drums"), ("vocals", "drums", "other"), ("vocals", "drums", "other")),
         (("vocals",), ("vocals",), ("vocals", "accompaniment")),
+        (("vocals", "drums"), ("vocals", "drums", "other"), ("vocals", "drums", "other")),
+        (("drums", "bass"), ("drums", "bass", "accompaniment"), ("drums", "bass", "other")),
+        (("vocals",), ("vocals", "accompaniment"), ("vocals", "accompaniment")),
     ],
 )
 def test_a_network_gives_what_was_chosen_and_the_rest(

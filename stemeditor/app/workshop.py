@@ -56,6 +56,10 @@ class Workshop(Desk):
         """Jobs that wait, run, or failed and were not dismissed; oldest first."""
         return tuple(self._states.values())
 
+    def state_of(self, job: Job | None) -> JobState | None:
+        """Return what is known of a job; None if it is over, or there is none."""
+        return self._states.get(job.id) if job is not None else None
+
     @property
     def learning(self) -> bool:
         """Whether something goes on that takes hours."""

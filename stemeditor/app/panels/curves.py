@@ -98,7 +98,6 @@ class Curves(QWidget):
 
         painter.setPen(QColor(self._theme.text))
         painter.drawText(QPointF(place.left(), place.top() - 10), title)
-        painter.setPen(QPen(QColor(self._theme.line), 1))
         for value in (low, high):
             level = spot(self._looks[-1], value).y()
             painter.setPen(QPen(QColor(self._theme.line), 1))
@@ -106,7 +105,7 @@ class Curves(QWidget):
             painter.setPen(QColor(self._theme.muted))
             edge = QRectF(0, level - 9, place.left() - 6, 18)
             painter.drawText(edge, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, f"{value:{form}}")
-        taken = [place.top() - 20]
+        lowest = place.top() - 20
         ends = []
         for name, line in lines.items():
             points = [spot(look, value) for look, value in zip(self._looks, line, strict=True) if math.isfinite(value)]
@@ -121,8 +120,7 @@ class Curves(QWidget):
             ends.append((points[-1].y(), name, value))
         # The highest first; where two are close the lower one is written lower.
         for level, name, value in sorted(ends):
-            at = max(level, taken[-1] + 15)
-            taken.append(at)
+            at = lowest = max(level, lowest + 15)
             painter.setPen(colours[name])
             words = f"{value:{form}}  {name}".rstrip()
             edge = QRectF(place.right() + 8, at - 9, _RIGHT - 8, 18)

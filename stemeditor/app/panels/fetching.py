@@ -69,8 +69,7 @@ class Fetching(QObject):
         return (state.text or "Waiting") if state is not None else ""
 
     def _state(self, key: str) -> JobState | None:
-        job = self._running.get(key)
-        return next((state for state in self._controller.jobs if job is not None and state.id == job.id), None)
+        return self._controller.state_of(self._running.get(key))
 
     def _looked(self) -> None:
         if self._running:

@@ -16,7 +16,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QHeaderView,
     QLabel,
-    QPushButton,
     QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
@@ -25,6 +24,7 @@ from PySide6.QtWidgets import (
 
 from stemeditor.app.controller import Controller
 from stemeditor.app.panels.fetching import fetching_of
+from stemeditor.app.panels.telling import News, button
 from stemeditor.errors import UserError
 from stemeditor.jobs.job import Job
 from stemeditor.jobs.models import (
@@ -86,28 +86,26 @@ class ModelsDialog(QDialog):
             self.table.setColumnWidth(column, width)
         self.table.itemSelectionChanged.connect(self._show_buttons)
         self.table.itemDoubleClicked.connect(self._download)
-        self.download = self._button("Download", "Get the weights of the chosen model", self._download)
+        self.download = button("Download", "Get the weights of the chosen model", self._download)
         self.download.setProperty("role", "primary")
-        self.page = self._button("About it…", "See where the chosen model comes from", self._open_page)
-        self.verify = self._button("Check", "See whether its files are what they were when they came", self._verify)
-        self.remove = self._button("Remove", "Delete its files from this machine", self._remove)
-        self.bring = self._button(
+        self.page = button("About it…", "See where the chosen model comes from", self._open_page)
+        self.verify = button("Check", "See whether its files are what they were when they came", self._verify)
+        self.remove = button("Remove", "Delete its files from this machine", self._remove)
+        self.bring = button(
             "Import…",
             "Take in weights that you have as files: a RoFormer with its YAML, Spleeter's archive",
             self._import,
         )
-        self.status = QLabel()
-        self.status.setWordWrap(True)
-        self.status.setProperty("role", "small")
+        self.status = News()
         self.place = QLabel()
         self.place.setProperty("role", "small")
         self.place.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.move_button = self._button("Move…", "Keep models in another folder", self._move)
+        self.move_button = button("Move…", "Keep models in another folder", self._move)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.reject)
         row = QHBoxLayout()
-        for button in (self.download, self.page, self.verify, self.remove):
-            row.addWidget(button)
+        for one in (self.download, self.page, self.verify, self.remove):
+            row.addWidget(one)
         row.addStretch(1)
         row.addWidget(self.bring)
         below = QHBoxLayout()
@@ -149,16 +147,7 @@ class ModelsDialog(QDialog):
 
     def tell(self, text: str, trouble: bool = False) -> None:
         """Say something below the table."""
-        self.status.setProperty("role", "error" if trouble else "small")
-        self.status.style().polish(self.status)
-        self.status.setText(text)
-
-    def _button(self, text: str, tip: str, verb: Any) -> QPushButton:
-        button = QPushButton(text)
-        button.setToolTip(tip)
-        button.setAutoDefault(False)
-        button.clicked.connect(lambda: verb())
-        return button
+        self.status.tell(text, trouble)
 
     def _show(self) -> None:
         chosen = self.table.currentRow()

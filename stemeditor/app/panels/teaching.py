@@ -40,6 +40,7 @@ class Teaching(QObject):
         self._job: Job | None = None
         self._looks: list[Watched] = []
         self._began: tuple[float, float] | None = None
+        self._seen: JobState | None = None
         self.name = ""
         controller.jobs_changed.connect(self._looked)
 
@@ -69,7 +70,7 @@ class Teaching(QObject):
         self.name = plan.output.name
         found = begun(self.name)
         self._looks = list(found[1]) if found is not None else []
-        self._began = None
+        self._began = self._seen = None
         self._job = self._controller.compute(
             f"Train {self.name}",
             train_network,
@@ -90,8 +91,7 @@ class Teaching(QObject):
             self.changed.emit()
 
     def _state(self) -> JobState | None:
-        job = self._job
-        return next((state for state in self._controller.jobs if job is not None and state.id == job.id), None)
+        return self._controller.state_of(self._job)
 
     def _left_s(self, state: JobState) -> float | None:
         """Return the seconds to its end: it may have begun in the middle, so its own estimate would be wrong."""
@@ -104,7 +104,11 @@ class Teaching(QObject):
     def _looked(self) -> None:
         if self._job is None:
             return
-        state = self._state()
+        state, before = self._state(), self._seen
+        if state == before:
+            # Another job is further.
+            return
+        self._seen = state
         if state is None:
             # It was stopped elsewhere.
             self._job = None

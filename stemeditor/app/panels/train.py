@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer
@@ -16,7 +15,6 @@ from PySide6.QtWidgets import (
     QListWidget,
     QListWidgetItem,
     QMessageBox,
-    QPushButton,
     QSpinBox,
     QVBoxLayout,
     QWidget,
@@ -27,6 +25,7 @@ from stemeditor.app.forms import inset
 from stemeditor.app.panels.curves import Curves
 from stemeditor.app.panels.passing import Passing
 from stemeditor.app.panels.teaching import teaching_of
+from stemeditor.app.panels.telling import News, button
 from stemeditor.app.theme import Theme, scaled
 from stemeditor.errors import UserError
 from stemeditor.jobs import training
@@ -71,8 +70,8 @@ class TrainDialog(Passing):
         self.folders.setFixedHeight(scaled(76))
         self.folders.setTextElideMode(Qt.TextElideMode.ElideLeft)
         self.folders.itemSelectionChanged.connect(self._show)
-        self.add = self._button("Add folder…", "Songs with true stems, MUSDB18-HQ, MoisesDB, stem files", self._ask)
-        self.remove = self._button("Remove", "Learn nothing from the chosen folder", self._remove)
+        self.add = button("Add folder…", "Songs with true stems, MUSDB18-HQ, MoisesDB, stem files", self._ask)
+        self.remove = button("Remove", "Learn nothing from the chosen folder", self._remove)
         self.told = QLabel()
         self.stems = QListWidget()
         self.stems.setAccessibleName("Stems it learns to take out")
@@ -96,15 +95,15 @@ class TrainDialog(Passing):
         self.steps.setValue(_STEPS)
         inset(self.steps)
         self.curves = Curves(theme)
-        self.state = QLabel()
-        for label in (self.told, self.sentence, self.state):
+        self.state = News()
+        for label in (self.told, self.sentence):
             label.setProperty("role", "small")
             label.setWordWrap(True)
-        self.go = self._button("Train", "", self._go)
+        self.go = button("Train", "", self._go)
         self.go.setProperty("role", "primary")
-        self.use = self._button("Use it now", "Put what it has learned so far among the methods", self._use)
-        self.forget = self._button("Delete", "Forget this training; a network that came of it stays", self._ask_forget)
-        self.shut = self._button("Close", "What is being learned goes on", self.reject)
+        self.use = button("Use it now", "Put what it has learned so far among the methods", self._use)
+        self.forget = button("Delete", "Forget this training; a network that came of it stays", self._ask_forget)
+        self.shut = button("Close", "What is being learned goes on", self.reject)
         self._lay()
         self.name.currentTextChanged.connect(self._named)
         self._teaching.changed.connect(self._show)
@@ -122,6 +121,11 @@ class TrainDialog(Passing):
         """Names of the ticked stems."""
         items = (self.stems.item(row) for row in range(self.stems.count()))
         return tuple(item.text() for item in items if item.checkState() == Qt.CheckState.Checked)
+
+    @property
+    def named(self) -> str:
+        """The name that is shown."""
+        return self.name.currentText().strip()
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -183,18 +187,11 @@ class TrainDialog(Passing):
         layout.addLayout(both, 1)
         layout.addLayout(below)
 
-    def _button(self, text: str, tip: str, verb: Callable[[], object]) -> QPushButton:
-        button = QPushButton(text)
-        button.setToolTip(tip)
-        button.setAutoDefault(False)
-        button.clicked.connect(lambda: verb())
-        return button
-
     # Showing
 
     def _named(self) -> None:
         """Show the training of that name if it was begun, else what can be chosen."""
-        found = training.begun(self.name.currentText().strip())
+        found = training.begun(self.named)
         before, self._plan = self._plan, found[0] if found is not None else None
         self.curves.show_looks(found[1] if found is not None else ())
         if self._plan is not None:
@@ -231,7 +228,7 @@ class TrainDialog(Passing):
 
     def _show(self) -> None:
         running, begun = self._teaching.running, self._plan is not None
-        here = running and self._teaching.name == self.name.currentText().strip()
+        here = running and self._teaching.name == self.named
         if here:
             self.curves.show_looks(self._teaching.looks)
             self.tell(self._teaching.text)
@@ -247,8 +244,7 @@ class TrainDialog(Passing):
         self.go.setEnabled(here or (able and not running))
         other = f"“{self._teaching.name}” is being trained" if running else _LONG
         self.go.setToolTip("Keep what it has learned, and end for now" if here else other)
-        name = self.name.currentText().strip()
-        self.use.setEnabled(begun and training.learned(name))
+        self.use.setEnabled(begun and training.learned(self.named))
         self.forget.setEnabled(begun and not here)
         if not begun and not self.folders.count():
             self.told.setText(_ASK)
@@ -259,11 +255,7 @@ class TrainDialog(Passing):
 
     def tell(self, text: str, trouble: bool = False) -> None:
         """Say something below the graphs."""
-        role = "error" if trouble else "small"
-        if self.state.property("role") != role:
-            self.state.setProperty("role", role)
-            self.state.style().polish(self.state)
-        self.state.setText(text)
+        self.state.tell(text, trouble)
 
     # Doing
 
@@ -312,14 +304,13 @@ class TrainDialog(Passing):
             self._named()
             self.tell("Stopped; what it has learned is kept.")
             return
-        name = self.name.currentText().strip()
         try:
             if self._plan is not None:
                 plan = training.longer(self._plan, self.steps.value())
             else:
                 stems = training.stems_of(self.chosen, self._material)
                 plan = training.plan_of(
-                    name, self.paths, self._material.songs, stems, self.net.currentData(), self.steps.value()
+                    self.named, self.paths, self._material.songs, stems, self.net.currentData(), self.steps.value()
                 )
         except UserError as problem:
             self.tell(str(problem), True)
@@ -328,12 +319,12 @@ class TrainDialog(Passing):
         self._teaching.start(plan)
 
     def _ended(self, name: str, trouble: str) -> None:
-        if name == self.name.currentText().strip():
+        if name == self.named:
             self._named()
         self.tell(trouble or f"{name} is among the methods now.", bool(trouble))
 
     def _use(self) -> None:
-        name = self.name.currentText().strip()
+        name = self.named
 
         def done(key: str) -> None:
             self.tell(f"{key.removeprefix(trained.OWN)} is among the methods now, as it is.")
@@ -345,7 +336,7 @@ class TrainDialog(Passing):
         self._controller.compute(f"Use {name}", training.use_training, name, lambda piece: None, done, failed, NET)
 
     def _ask_forget(self) -> None:
-        name = self.name.currentText().strip()
+        name = self.named
         box = QMessageBox(QMessageBox.Icon.Question, "Delete a training", f"Delete the training “{name}”?", parent=self)
         box.setInformativeText("It cannot go on then. A network that came of it stays among the methods.")
         delete = box.addButton("Delete", QMessageBox.ButtonRole.DestructiveRole)
@@ -356,7 +347,7 @@ class TrainDialog(Passing):
 
     def forget_training(self) -> None:
         """Delete the training whose name is shown."""
-        name = self.name.currentText().strip()
+        name = self.named
         training.forget(name)
         self._plan = None
         self.name.removeItem(self.name.findText(name))
